@@ -1,0 +1,56 @@
+"""The whole extension API on one screen: what a plugin's ``register(hub)`` may call.
+
+Built-ins come in by the same door: each room has a ``register(hub)``, called once, in ``loop``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from volano.core.errors import UnknownNameError, UserError
+
+__all__ = ["Hub"]
+
+
+@dataclass
+class Hub:
+    """The names of everything that can be plugged in; a second thing of one name is refused."""
+
+    readers: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, Any] = field(default_factory=dict)
+    learners: dict[str, Any] = field(default_factory=dict)
+    engines: dict[str, Any] = field(default_factory=dict)
+
+    def add_reader(self, suffix: str, reader: Any) -> None:
+        """A file format of sources: ``reader(path, config) -> Batch`` for names ending so."""
+        _add(self.readers, "reader", suffix, reader)
+
+    def add_task(self, name: str, task: Any) -> None:
+        """A kind of work (contract: ``volano.tasks.task.Task``)."""
+        _add(self.tasks, "task", name, task)
+
+    def add_learner(self, name: str, learner: Any) -> None:
+        """A way to train (contract: ``volano.train.learner.Learner``)."""
+        _add(self.learners, "learner", name, learner)
+
+    def add_engine(self, name: str, engine: Any) -> None:
+        """What answers from a bundle (contract: ``volano.models.engine.Engine``)."""
+        _add(self.engines, "engine", name, engine)
+
+    def find(self, noun: str, name: str) -> Any:
+        """The ``noun`` registered as ``name``; the error suggests the nearest name."""
+        known: dict[str, Any] = getattr(self, f"{noun}s")
+        if name not in known:
+            raise UnknownNameError.among(noun, name, known)
+        return known[name]
+
+
+def _add(known: dict[str, Any], noun: str, name: str, thing: Any) -> None:
+    if name in known:
+        raise UserError(
+            f"two plugins register the {noun} {name!r}",
+            where=f"{known[name]!r} and {thing!r}",
+            fix="uninstall one of them",
+        )
+    known[name] = thing

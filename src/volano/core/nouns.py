@@ -1,0 +1,271 @@
+"""The nouns: what every room, command, table and page calls the same.
+
+An artifact (Dataset, Model, Report) is an immutable folder named by its content. These classes only
+say where it is and what its card tells; rooms that need the rows read them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from volano.core.hashing import SHORT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+__all__ = [
+    "Answer",
+    "Artifact",
+    "Dataset",
+    "Decision",
+    "Estimate",
+    "Feedback",
+    "Model",
+    "Prediction",
+    "Release",
+    "Report",
+    "Turn",
+    "Verdict",
+]
+
+Decision = Literal["PROMOTE", "HOLD", "REJECT"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An immutable, content-addressed folder with a card."""
+
+    noun: ClassVar[str] = "artifact"
+    hash: str
+    folder: Path
+    card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def short(self) -> str:
+        """The first characters of the hash, as people see it."""
+        return self.hash[:SHORT]
+
+    @property
+    def ref(self) -> str:
+        """The reference a person can type: ``model:a1b2c3d4e5f6``."""
+        return f"{self.noun}:{self.short}"
+
+    def __str__(self) -> str:
+        return self.ref
+
+    def to_dict(self) -> dict[str, Any]:
+        """Hash and card."""
+        return {"noun": self.noun, "hash": self.hash, "card": dict(self.card)}
+
+
+@dataclass(frozen=True)
+class Dataset(Artifact):
+    """An immutable set of Examples in Parquet.
+
+    Columns of ``examples.parquet``: ``id``, ``fields`` (struct: what the source said, raw),
+    ``target``, ``split``, ``weight``, ``source``, ``line``, ``subject``, ``group``, ``time``,
+    ``label_from``, ``picked``, and side columns that preparing added.
+    """
+
+    noun: ClassVar[str] = "dataset"
+
+    @cached_property
+    def examples(self) -> pa.Table:
+        """All rows, as an Arrow table (memory-mapped)."""
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / "examples.parquet", memory_map=True)
+
+    def labelled(self, *splits: str) -> pa.Table:
+        """The examples of these splits that carry truth, in the order of their ids."""
+        import pyarrow.compute as pc
+
+        table = self.examples
+        kept = pc.is_in(table.column("split"), value_set=_strings(splits))
+        return table.filter(pc.and_(kept, pc.is_valid(table.column("target")))).sort_by("id")
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many rows were dropped, by reason."""
+        return dict(self.card.get("dropped", {}))
+
+
+def _strings(values: tuple[str, ...]) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
+
+
+@dataclass(frozen=True)
+class Model(Artifact):
+    """An immutable bundle: all that is needed to answer."""
+
+    noun: ClassVar[str] = "model"
+
+    @property
+    def learner(self) -> str:
+        """The name of the learner that made it."""
+        return str(self.card.get("learner", ""))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """``{"value": ..., "low": ..., "high": ...}``."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Report(Artifact):
+    """What one Model, as served, scored on frozen examples."""
+
+    noun: ClassVar[str] = "report"
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The whole report as JSON."""
+        loaded: dict[str, Any] = json.loads((self.folder / "report.json").read_text("utf-8"))
+        return loaded
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """Each metric with its interval."""
+        return {name: Estimate(**found) for name, found in self.body["metrics"].items()}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """PROMOTE, HOLD or REJECT, with its reasons and the figures behind them."""
+
+    decision: Decision
+    because: tuple[str, ...]
+    candidate: str = ""
+    champion: str = ""
+    metric: str = ""
+    effect: Estimate | None = None
+    labels_needed: int | None = None
+    checks: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def promotes(self) -> bool:
+        """Whether the candidate takes over."""
+        return self.decision == "PROMOTE"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verdict as JSON can carry it."""
+        return asdict(replace(self, because=tuple(self.because)))
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Verdict:
+        """Read back what ``to_dict`` wrote."""
+        effect = found.get("effect")
+        return cls(
+            **{
+                **found,
+                "because": tuple(found["because"]),
+                "effect": Estimate(**effect) if effect else None,
+            }
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([self.decision, *(f"  - {reason}" for reason in self.because)])
+
+
+@dataclass(frozen=True)
+class Release:
+    """Which Model answers since when, and why; a rollback is a release of an earlier model."""
+
+    id: int
+    model: str
+    role: Literal["champion", "challenger", "shadow"]
+    share: float
+    because: str
+    forced: bool
+    by: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of one row; ``scores`` are calibrated probabilities by label."""
+
+    labels: tuple[str, ...]
+    confidence: float
+    unknown: bool
+    scores: Mapping[str, float]
+    reasons: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer given to somebody, by one model, at one time."""
+
+    id: str
+    at: float
+    model: str
+    input: Mapping[str, Any] | None
+    output: Mapping[str, Any]
+    subject: str | None = None
+    group: str | None = None
+    latency_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """One signal about one Prediction; it may come late, twice, or for an id nobody knows."""
+
+    id: int
+    at: float
+    prediction: str
+    label: tuple[str, ...] | None = None
+    score: float | None = None
+    output: str | None = None
+    comment: str | None = None
+    by: str | None = None
+    status: Literal["attached", "unknown-prediction"] = "attached"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One pass of the wheel: its artifacts, its verdict, what it skipped and what it cost."""
+
+    number: int
+    dataset: str
+    model: str
+    learner: str
+    verdict: Verdict
+    metrics: Mapping[str, Estimate]
+    baseline: Mapping[str, Any]
+    skipped: tuple[str, ...]
+    seconds: Mapping[str, float]
+    reports: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that ``volano turn --json`` prints."""
+        return {
+            "turn": self.number,
+            "dataset": self.dataset,
+            "model": self.model,
+            "learner": self.learner,
+            "verdict": self.verdict.to_dict(),
+            "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
+            "baseline": dict(self.baseline),
+            "skipped": list(self.skipped),
+            "seconds": dict(self.seconds),
+            "reports": dict(self.reports),
+        }
