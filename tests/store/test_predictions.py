@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from volano.core.errors import DataError
+from volano.core.hashing import hash_json
+from volano.core.nouns import Prediction
+from volano.store import schema
+from volano.store.audit import list_audit
+from volano.store.predictions import (
+    add_feedback,
+    add_predictions,
+    find_predictions,
+    list_feedback,
+    list_predictions,
+    purge_predictions,
+)
+
+if TYPE_CHECKING:
+    from volano.store.ledger import Ledger
+
+
+def prediction(name: str, at: float = 1.0, **fields: Any) -> Prediction:
+    output = {"label": "卡", "scores": {"z": 0.9, "a": 0.1}}
+    return Prediction(name, at, "m" * 64, {"body": f"卡在哪里 {name}"}, output, **fields)
+
+
+def test_predictions_come_back_as_they_were_given(ledger: Ledger) -> None:
+    given = [
+        prediction("p1", subject="客户-1", group="gold", latency_ms=1.5),
+        prediction("p2", at=2.0),
+        Prediction("p3", 3.0, "m", None, {"label": "x"}),
+    ]
+    add_predictions(ledger, given)
+    add_predictions(ledger, [])
+    assert list_predictions(ledger) == tuple(reversed(given))
+    assert list_predictions(ledger, since=2.0, limit=1) == (given[2],)
+    found = find_predictions(ledger, ["p1", "nobody", "p3"])
+    assert found == {"p1": given[0], "p3": given[2]}
+    assert list(found["p1"].output["scores"]) == ["z", "a"]
+
+
+def test_more_ids_than_one_query_takes_are_found(ledger: Ledger) -> None:
+    add_predictions(ledger, [prediction(str(n)) for n in range(1200)])
+    assert len(find_predictions(ledger, (str(n) for n in range(1300)))) == 1200
+
+
+def test_an_id_is_used_once(ledger: Ledger) -> None:
+    add_predictions(ledger, [prediction("p1")])
+    with pytest.raises(DataError, match="not recorded"):
+        add_predictions(ledger, [prediction("p2"), prediction("p1")])
+    assert [kept.id for kept in list_predictions(ledger)] == ["p1"]
+
+
+def test_retention_erases_inputs_and_keeps_their_hash(ledger: Ledger) -> None:
+    add_predictions(ledger, [prediction("old", at=1.0), prediction("new", at=5.0)])
+    assert purge_predictions(ledger, 5.0) == 1
+    assert purge_predictions(ledger, 5.0) == 0
+    found = find_predictions(ledger, ["old", "new"])
+    assert found["old"].input is None
+    assert found["old"].output["label"] == "卡"
+    assert found["new"].input is not None
+    table = schema.predictions
+    with ledger.read() as connection:
+        kept = connection.execute(select(table.c.input_hash).where(table.c.id == "old"))
+        assert kept.scalar_one() == hash_json({"body": "卡在哪里 old"})
+    assert [deed.action for deed in list_audit(ledger)] == ["purge-predictions"]
+
+
+def test_an_erased_input_leaves_no_trace_in_the_file(ledger: Ledger) -> None:
+    words = "where is my card "
+    given = {"body": words * 100}
+    add_predictions(ledger, [Prediction(str(n), 1.0, "m", given, {}) for n in range(20)])
+    purge_predictions(ledger, 2.0)
+    ledger.close()
+    written = b"".join(path.read_bytes() for path in ledger.path.parent.glob("ledger.db*"))
+    assert words.encode() not in written
+
+
+def test_feedback_is_kept_however_it_comes(ledger: Ledger) -> None:
+    add_predictions(ledger, [prediction("p1")])
+    recorded = add_feedback(
+        ledger,
+        [
+            {"prediction": "p1", "label": "退款", "by": "ann"},
+            {"prediction": "p1", "label": ["a", "b"], "comment": "both"},
+            {"prediction": "unheard", "score": 1},
+            {"prediction": "p1", "output": "a corrected answer"},
+        ],
+    )
+    assert [kept.status for kept in recorded] == [
+        "attached",
+        "attached",
+        "unknown-prediction",
+        "attached",
+    ]
+    assert [kept.label for kept in recorded] == [("退款",), ("a", "b"), None, None]
+    assert isinstance(recorded[2].score, float)
+    assert list_feedback(ledger) == tuple(reversed(recorded))
+    assert list_feedback(ledger, prediction="p1", limit=1) == (recorded[3],)
+    assert list_feedback(ledger, since=recorded[-1].at + 1) == ()
+    assert add_feedback(ledger, []) == []
+
+
+def test_feedback_attaches_to_a_prediction_that_is_written_later(ledger: Ledger) -> None:
+    (early,) = add_feedback(ledger, [{"prediction": "p1", "score": 0.5}])
+    assert early.status == "unknown-prediction"
+    add_predictions(ledger, [prediction("p1")])
+    assert [kept.status for kept in list_feedback(ledger)] == ["attached"]
+
+
+def test_the_same_person_replaces_what_they_said_and_all_is_kept(ledger: Ledger) -> None:
+    add_feedback(
+        ledger,
+        [
+            {"prediction": "p1", "label": "a", "by": "ann"},
+            {"prediction": "p1", "label": "b", "score": 1, "by": "ann"},
+            {"prediction": "p1", "label": "c", "by": "bob"},
+            {"prediction": "p1", "label": "d"},
+            {"prediction": "p1", "label": "e"},
+            {"prediction": "p2", "label": "f", "by": "ann"},
+            {"prediction": "p1", "comment": "hm", "by": "ann"},
+            {"prediction": "p1", "label": "g", "by": "ann"},
+        ],
+    )
+    standing = list_feedback(ledger)
+    assert [(kept.prediction, kept.by, kept.label, kept.score) for kept in standing] == [
+        ("p1", "ann", ("g",), None),
+        ("p1", "ann", None, None),
+        ("p2", "ann", ("f",), None),
+        ("p1", None, ("e",), None),
+        ("p1", None, ("d",), None),
+        ("p1", "bob", ("c",), None),
+        ("p1", "ann", None, 1.0),
+    ]
+    assert len(list_feedback(ledger, replaced=True)) == 8
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"label": "a"}, "no prediction is named"),
+        ({"prediction": "p1"}, "says nothing"),
+        ({"prediction": "p1", "by": "ann"}, "says nothing"),
+        ({"prediction": "p1", "lable": "a"}, "'lable' is not a part"),
+        ({"prediction": "p1", "score": "good"}, "'score' is 'good'"),
+        ({"prediction": "p1", "score": True}, "'score' is True"),
+        ({"prediction": "p1", "label": ["a", 1]}, "'label' is"),
+        ({"prediction": 7, "label": "a"}, "'prediction' is 7"),
+    ],
+)
+def test_feedback_that_cannot_be_understood_is_refused_whole(
+    ledger: Ledger, row: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(DataError, match=says) as caught:
+        add_feedback(ledger, [{"prediction": "p1", "score": 1}, row])
+    assert caught.value.where == "feedback 1"
+    assert caught.value.fix
+    assert list_feedback(ledger) == ()
