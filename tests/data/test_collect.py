@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from volano.core.errors import ConfigError, DataError
+from volano.core.hashing import hash_bytes
+from volano.core.nouns import Dataset
+from volano.data import DataConfig, SourceConfig
+from volano.data.collect import source_fingerprint
+from volano.tasks import LabelsConfig
+
+if TYPE_CHECKING:
+    from conftest import Workshop
+
+HEAD = "text,label\n"
+
+
+def feedback(shop: Workshop, *rows: dict[str, object]) -> Dataset:
+    shape = {
+        "id": "new",
+        "fields": {"text": "x"},
+        "target": ["a"],
+        "split": None,
+        "weight": 1.0,
+        "source": "feedback",
+        "line": 0,
+        "subject": None,
+        "group": None,
+        "time": None,
+        "label_from": "feedback",
+        "picked": None,
+    }
+    table = pa.Table.from_pylist([shape | row for row in rows])
+    with shop.store.draft() as draft:
+        pq.write_table(table, draft / "examples.parquet")
+        return shop.store.keep(Dataset, draft, {"stage": "feedback"})
+
+
+def test_the_same_files_make_the_same_dataset(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\nyou,b\n")
+    assert workshop.collect("a.csv").hash == workshop.collect("a.csv").hash
+
+
+def test_fields_stay_as_the_source_wrote_them(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + '"  Ｈi\t THERE ", a \n')
+    (row,) = workshop.collect("a.csv").examples.to_pylist()
+    assert row["fields"] == {"text": "  Ｈi\t THERE ", "label": " a "}
+    assert row["target"] == ["a"]
+    assert (row["source"], row["line"], row["label_from"]) == ("a.csv", 2, "source")
+
+
+def test_ids_survive_rows_added_before_and_after_and_a_corrected_label(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\nhi,a\nyou,b\n")
+    before = workshop.collect("a.csv")
+    workshop.write("a.csv", HEAD + "first,c\nhi,a\nhi,b\nyou,b\nhi,a\n")
+    after = workshop.collect("a.csv", previous=before)
+    assert set(workshop.rows(before, "id")) < set(workshop.rows(after, "id"))
+    assert after.card["changes"] == {"new": 2, "edited": 1, "deleted": 0, "kept": 2}
+
+
+def test_a_key_makes_an_edited_row_known_and_the_last_of_two_wins(workshop: Workshop) -> None:
+    source = SourceConfig(path="a.csv", key="id")
+    workshop.write("a.csv", "id,text,label\n1,hi,a\n2,you,b\n")
+    before = workshop.collect(source)
+    workshop.write("a.csv", "id,text,label\n1,hi,a\n1,hello,a\n3,new,b\n")
+    after = workshop.collect(source, previous=before)
+    assert workshop.texts(after) == ["hello", "new"]
+    assert after.card["changes"] == {"new": 1, "edited": 1, "deleted": 1, "kept": 0}
+    (gone,) = workshop.dropped(after)
+    assert gone["reason"] == "duplicate-key"
+    assert gone["detail"] == "key '1' stands again at a.csv:3"
+
+
+@pytest.mark.parametrize(("mode", "left"), [("replace", ["you"]), ("append", ["hi", "you"])])
+def test_a_row_that_left_the_file_stays_only_in_an_appending_source(
+    workshop: Workshop, mode: str, left: list[str]
+) -> None:
+    source = SourceConfig(path="a.csv", mode=mode)  # type: ignore[arg-type]
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    before = workshop.collect(source)
+    workshop.write("a.csv", HEAD + "you,b\n")
+    after = workshop.collect(source, previous=before)
+    assert sorted(workshop.texts(after)) == left
+    assert set(workshop.rows(before, "id")) <= set(workshop.rows(after, "id")) or mode == "replace"
+
+
+def test_feedback_on_a_known_row_replaces_its_label_and_other_feedback_is_added(
+    workshop: Workshop,
+) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    (name,) = workshop.rows(workshop.collect("a.csv"), "id")
+    said = feedback(
+        workshop,
+        {"id": name, "target": ["b"], "label_from": "review", "picked": "informative"},
+        {"id": "f1", "fields": {"text": "more"}, "target": ["a"]},
+    )
+    collected = workshop.collect("a.csv", feedback=said)
+    found = workshop.rows(collected, "target", "label_from", "picked", "source")
+    assert found == [
+        (["b"], "review", "informative", "a.csv"),
+        (["a"], "feedback", None, "feedback"),
+    ]
+    assert collected.card["feedback"] == {"replaced": 1, "added": 1}
+    assert workshop.rows(collected, "fields")[0] == {"text": "hi", "label": "a"}
+
+
+def test_rows_of_an_erased_person_do_not_come_back(workshop: Workshop) -> None:
+    fields = {"text": "text", "target": "label", "subject": "who"}
+    workshop.write("a.csv", "text,label,who\nhi,a,ann\nyou,b,bob\n")
+    said = feedback(workshop, {"id": "f", "subject": "ann"})
+    source = SourceConfig(path="a.csv", mode="append")
+    before = workshop.collect(source, fields=fields)
+    after = workshop.collect(
+        source,
+        fields=fields,
+        previous=before,
+        feedback=said,
+        suppressed=frozenset({hash_bytes(b"ann")}),
+    )
+    assert workshop.rows(after, "subject") == ["bob"]
+    assert after.card["suppressed"] == 2
+    for path in after.folder.glob("*.parquet"):
+        assert "ann" not in str(pq.read_table(path).to_pylist())
+
+
+def test_labels_are_split_named_and_renamed_and_bad_cells_set_aside(workshop: Workshop) -> None:
+    workshop.write("labels.txt", "joy\nlove\nanger\n")
+    workshop.write("a.tsv", "text\tlabel\nhi\t0,1\nyou\t2\nbad\t7\nnone\t\n")
+    labels = LabelsConfig(separator=",", names="labels.txt", rename={"anger": "rage"})
+    collected = workshop.collect("a.tsv", labels=labels)
+    assert workshop.rows(collected, "target") == [["joy", "love"], ["rage"], None]
+    assert collected.card["counts"]["unlabelled"] == 1
+    (broken,) = collected.card["broken"]
+    assert broken["line"] == 4
+    assert "'7' is not in the label names file" in broken["reason"]
+    kept_aside = pq.read_table(collected.folder / "broken.parquet").to_pylist()
+    assert json.loads(kept_aside[0]["raw"])["text"] == "bad"
+
+
+def test_sources_of_different_formats_become_one_table(workshop: Workshop) -> None:
+    workshop.write("a.csv", "text,label,n\nhi,a,1\n")
+    workshop.write("b.jsonl", '{"text": "you", "label": "b", "n": 2, "more": true}\n')
+    collected = workshop.collect("a.csv", SourceConfig(path="b.jsonl", split="test"))
+    assert workshop.rows(collected, "split") == [None, "test"]
+    assert workshop.rows(collected, "fields")[1] == {
+        "text": "you",
+        "label": "b",
+        "n": "2",
+        "more": True,
+    }
+
+
+def test_a_row_has_one_name_whatever_format_brings_it(workshop: Workshop) -> None:
+    workshop.write("a.csv", "text,label,n\nhi,a,1\n")
+    workshop.write("b.jsonl", '{"text": "hi", "label": "a", "n": 1}\n{"text": "x", "n": 0.5}\n')
+    first, second = (
+        workshop.rows(workshop.collect(name), "id")[0] for name in ("a.csv", "b.jsonl")
+    )
+    assert first == second
+
+
+def test_every_row_read_is_kept_dropped_or_broken(workshop: Workshop) -> None:
+    workshop.write("a.csv", "id,text,label\n1,hi,a\n1,hi,a\n2,x\n3,,b\n4,y,\n")
+    card = workshop.collect(SourceConfig(path="a.csv", key="id")).card
+    counts = card["counts"]
+    assert counts["read"] == counts["rows"] + counts["broken"] + sum(card["dropped"].values()) == 5
+
+
+def test_an_absent_column_names_the_nearest(workshop: Workshop) -> None:
+    workshop.write("a.csv", "Text,label\nhi,a\n")
+    with pytest.raises(DataError, match="no column 'text'") as error:
+        workshop.collect("a.csv")
+    assert (error.value.where, error.value.fix) == ("a.csv:1", "did you mean 'Text'?")
+
+
+def test_a_project_without_a_target_is_a_mistake_in_its_settings(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    with pytest.raises(ConfigError) as error:
+        workshop.collect("a.csv", fields={"text": "text"})
+    assert error.value.where == "data.fields.target"
+
+
+def test_a_file_with_only_broken_rows_says_where_and_why(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + "a,b,c\n")
+    with pytest.raises(DataError, match="3 cells, 2 columns") as error:
+        workshop.collect("a.csv")
+    assert error.value.where == "a.csv:2"
+
+
+def test_another_text_column_makes_another_dataset(workshop: Workshop) -> None:
+    workshop.write("a.csv", "text,title,label\nhi,x,a\n")
+    first = workshop.collect("a.csv")
+    second = workshop.collect("a.csv", fields={"text": "title", "target": "label"})
+    assert first.hash != second.hash
+    assert second.card["schema"]["fields"]["text"] == ["title"]
+
+
+def test_the_fingerprint_changes_with_a_file(workshop: Workshop) -> None:
+    config = DataConfig(sources=(SourceConfig(path="a.csv"),))
+    workshop.write("a.csv", HEAD)
+    before = source_fingerprint(config, workshop.root)
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    assert source_fingerprint(config, workshop.root) != before
