@@ -1,0 +1,90 @@
+"""From decision values to probabilities and decisions; fitted in ``train``, carried by the bundle.
+
+One label: softmax after a temperature (Guo et al. 2017, arXiv:1706.04599). Several labels: a
+sigmoid of a line per label (Platt 1999) and a threshold per label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Calibration", "Floats", "Labels", "log_softmax"]
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.bool_]
+
+
+def log_softmax(values_NC: Floats) -> Floats:
+    """Logarithms of a softmax; each row by itself, so a row reads the same in any batch."""
+    shifted = values_NC - values_NC.max(axis=1, keepdims=True)
+    logs: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What turns decision values into answers.
+
+    Attributes:
+        temperature: divides decision values before the softmax (one label).
+        slope_C: per label, before the sigmoid (several labels); empty for one label.
+        offset_C: added after the slope.
+        threshold_C: a label is answered from this probability on.
+        at_least_one: whether the likeliest label is answered where none passes its threshold.
+        unknown_below: a top probability under this is answered as "none of these"; 0 is off.
+    """
+
+    temperature: float = 1.0
+    slope_C: Floats | None = None
+    offset_C: Floats | None = None
+    threshold_C: Floats | None = None
+    at_least_one: bool = False
+    unknown_below: float = 0.0
+
+    def probabilities(self, values_NC: Floats) -> Floats:
+        """Calibrated probabilities, shape (N, C)."""
+        if self.slope_C is None or self.offset_C is None:
+            found: Floats = np.exp(log_softmax(values_NC / self.temperature))
+            return found
+        return 1.0 / (1.0 + np.exp(-(values_NC * self.slope_C + self.offset_C)))
+
+    def decide(self, scores_NC: Floats) -> Labels:
+        """Which labels are answered, before anything is called unknown; shape (N, C)."""
+        top_N1 = scores_NC.argmax(axis=1)[:, None]
+        if self.threshold_C is None:
+            decided = np.zeros(scores_NC.shape, bool)
+            np.put_along_axis(decided, top_N1, True, axis=1)
+            return decided
+        passed: Labels = scores_NC >= self.threshold_C
+        if self.at_least_one:
+            empty = np.flatnonzero(~passed.any(axis=1))
+            passed[empty, top_N1[empty, 0]] = True
+        return passed
+
+    def settings(self) -> dict[str, Any]:
+        """The part that goes into ``model.json``."""
+        return {
+            "temperature": self.temperature,
+            "at_least_one": self.at_least_one,
+            "unknown_below": self.unknown_below,
+        }
+
+    def arrays(self) -> dict[str, Floats]:
+        """The part that goes into the weights."""
+        named = {"slope": self.slope_C, "offset": self.offset_C, "threshold": self.threshold_C}
+        return {f"calibration.{name}": found for name, found in named.items() if found is not None}
+
+    @classmethod
+    def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Read back what ``settings`` and ``arrays`` gave."""
+        slope, offset, threshold = (
+            arrays.get(f"calibration.{name}") for name in ("slope", "offset", "threshold")
+        )
+        return cls(slope_C=slope, offset_C=offset, threshold_C=threshold, **settings)

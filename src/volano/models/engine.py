@@ -1,0 +1,35 @@
+"""The contract of an engine: decision values for texts, from a bundle's arrays.
+
+A row's decision values must not depend on the batch it comes in, to the last digit: a report, a
+batch file and a single request then agree exactly. Products over sparse rows keep this; BLAS does
+not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Engine"]
+
+
+class Engine(Protocol):
+    """What answers from one bundle."""
+
+    @classmethod
+    def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Engine:
+        """Make it ready to answer from ``model.json``'s engine settings and the arrays."""
+        ...
+
+    def decide(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Decision values, shape (texts, labels); larger means more likely."""
+        ...
+
+    def reasons(self, text: str, label: int, most: int) -> list[tuple[str, float]]:
+        """Which pieces of the text moved the label's decision value, strongest first."""
+        ...

@@ -1,0 +1,104 @@
+"""The linear engine: sparse features times weights, by one head or by several that are blended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from volano.models.calibration import log_softmax
+from volano.models.text_features import TextFeaturiser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from volano.models.calibration import Floats
+
+__all__ = ["Head", "LinearEngine", "blend"]
+
+
+@dataclass(frozen=True)
+class Head:
+    """One linear model over the features: weights (features, labels), bias (labels,), its share.
+
+    ``temperature`` makes heads comparable before they are blended; alone it plays no part.
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    share: float = 1.0
+    temperature: float = 1.0
+
+    def decide(self, features: sparse.csr_array) -> Floats:
+        """Scipy adds a row's features in column order, whatever rows stand beside it."""
+        return np.asarray(features @ self.weights + self.bias, dtype=np.float64)
+
+
+def blend(values: Sequence[Floats], heads: Sequence[Head]) -> Floats:
+    """Decision values of several heads as one: their weighted log probabilities."""
+    if len(heads) == 1:
+        return values[0]
+    total = np.zeros_like(values[0])
+    for value, head in zip(values, heads, strict=True):
+        total += head.share * log_softmax(value / head.temperature)
+    return total
+
+
+@dataclass(frozen=True)
+class LinearEngine:
+    """Featuriser and heads."""
+
+    featuriser: TextFeaturiser
+    heads: tuple[Head, ...]
+
+    @classmethod
+    def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """From ``settings`` and ``arrays`` as given by the methods of these names."""
+        heads = tuple(
+            Head(
+                np.ascontiguousarray(arrays[f"head.{place}.weights"], dtype=np.float32),
+                np.asarray(arrays[f"head.{place}.bias"], dtype=np.float32),
+                **head,
+            )
+            for place, head in enumerate(settings["heads"])
+        )
+        featuriser = TextFeaturiser.load(settings["features"], arrays)
+        return cls(featuriser, heads)
+
+    def settings(self) -> dict[str, Any]:
+        """The part that goes into ``model.json``."""
+        return {
+            "features": asdict(self.featuriser.settings),
+            "heads": [{"share": h.share, "temperature": h.temperature} for h in self.heads],
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The part that goes into the weights."""
+        named = self.featuriser.arrays()
+        for place, head in enumerate(self.heads):
+            named[f"head.{place}.weights"] = head.weights
+            named[f"head.{place}.bias"] = head.bias
+        return named
+
+    def decide(self, texts: Sequence[str]) -> Floats:
+        """Decision values, shape (texts, labels)."""
+        features = self.featuriser.transform(texts)
+        return blend([head.decide(features) for head in self.heads], self.heads)
+
+    def reasons(self, text: str, label: int, most: int) -> list[tuple[str, float]]:
+        """How much each piece of the text speaks for ``label`` against the other labels.
+
+        Exact for the first head: a piece's weights, less the mean over labels, summed over where
+        it stands.
+        """
+        weights = self.heads[0].weights
+        against = weights[:, label] - weights.mean(axis=1)
+        told: dict[str, float] = {}
+        for piece, part in self.featuriser.attribute(text, against):
+            told[piece] = told.get(piece, 0.0) + part
+        ranked = sorted(told.items(), key=lambda item: (-abs(item[1]), item[0]))
+        return [(piece, weight) for piece, weight in ranked if weight][:most]

@@ -1,0 +1,127 @@
+"""Fitting what turns decision values into probabilities and decisions, on held-out rows only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from volano.models.calibration import Calibration, Floats, Labels, log_softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "calibrate_many",
+    "calibrate_one",
+    "fit_temperature",
+    "log_loss",
+    "with_unknown",
+]
+
+
+def log_loss(values_NC: Floats, class_N: NDArray[np.int64], temperature: float = 1.0) -> float:
+    """Mean negative log probability of the true class after a temperature."""
+    logs = log_softmax(values_NC / temperature)
+    return -float(logs[np.arange(class_N.size), class_N].mean())
+
+
+def fit_temperature(values_NC: Floats, class_N: NDArray[np.int64]) -> float:
+    """One positive number: it cannot change which class wins, only how surely.
+
+    Every class gets a trace of each row, or a hundred rows without one mistake would make the
+    winner infinitely sure.
+    """
+    from scipy.optimize import minimize_scalar
+
+    trace = 1.0 / (class_N.size + 2.0)
+
+    def measure(log: float) -> float:
+        logs = log_softmax(values_NC / math.exp(log))
+        right = logs[np.arange(class_N.size), class_N].mean()
+        return -float((1.0 - trace) * right + trace * logs.mean())
+
+    found = minimize_scalar(measure, bounds=(-6.0, 6.0), method="bounded")
+    return math.exp(float(found.x))
+
+
+def calibrate_one(values_NC: Floats, truth_NC: Labels) -> Calibration:
+    """One label a row: a temperature."""
+    return Calibration(temperature=fit_temperature(values_NC, truth_NC.argmax(axis=1)))
+
+
+def calibrate_many(values_NC: Floats, truth_NC: Labels) -> Calibration:
+    """Several labels a row: a sigmoid of a line, and the threshold of the best F1, per label."""
+    lines = [_fit_platt(values_NC[:, c], truth_NC[:, c]) for c in range(truth_NC.shape[1])]
+    slope, offset = np.array(lines).T
+    fitted = Calibration(slope_C=np.ascontiguousarray(slope), offset_C=np.ascontiguousarray(offset))
+    threshold = _best_thresholds(fitted.probabilities(values_NC), truth_NC)
+    always = bool(truth_NC.any(axis=1).all())
+    return replace(fitted, threshold_C=threshold, at_least_one=always)
+
+
+def _fit_platt(value_N: Floats, truth_N: Labels) -> tuple[float, float]:
+    """Slope and offset by Newton steps; softened targets keep rare labels finite (Platt 1999)."""
+    positives = int(truth_N.sum())
+    high, low = (positives + 1.0) / (positives + 2.0), 1.0 / (truth_N.size - positives + 2.0)
+    target = np.where(truth_N, high, low)
+    spread = float(value_N.std()) or 1.0
+    scaled = np.column_stack([value_N / spread, np.ones(truth_N.size)])
+    found = np.array([1.0, math.log(high * (positives + 1) / (truth_N.size - positives + 1))])
+    for _ in range(30):
+        chance = 1.0 / (1.0 + np.exp(-(scaled * found).sum(axis=1)))
+        slope = (scaled * (chance - target)[:, None]).sum(axis=0)
+        curve = scaled.T @ (scaled * (chance * (1.0 - chance))[:, None]) + 1e-6 * np.eye(2)
+        step = np.linalg.solve(curve, slope)
+        found = found - step * min(1.0, 2.0 / (float(np.abs(step).max()) + 1e-12))
+        if float(np.abs(step).max()) < 1e-8:
+            break
+    return float(found[0]) / spread, float(found[1])
+
+
+def _best_thresholds(scores_NC: Floats, truth_NC: Labels) -> Floats:
+    """Per label the cut with the best F1, half-way between the two scores it parts."""
+    cuts = np.empty(truth_NC.shape[1])
+    for c in range(truth_NC.shape[1]):
+        order = np.argsort(-scores_NC[:, c], kind="stable")
+        ranked = scores_NC[order, c]
+        hits = np.cumsum(truth_NC[order, c])
+        f1 = 2.0 * hits / (np.arange(1, hits.size + 1) + max(int(hits[-1]), 1))
+        last = int(f1.argmax())
+        below = ranked[last + 1] if last + 1 < ranked.size else 0.0
+        cuts[c] = (ranked[last] + below) / 2.0
+    return cuts
+
+
+def with_unknown(
+    fitted: Calibration, scores_NC: Floats, truth_NC: Labels, unknown: int | None, most: float
+) -> Calibration:
+    """Below which confidence an answer is "none of these".
+
+    With examples of the unknown (column ``unknown``): the cut with the most right answers among
+    those that call at most the share ``most`` of known rows unknown. Without: the cut that flags
+    just that share; labels are then left as they are.
+    """
+    top_N = scores_NC.max(axis=1)
+    if unknown is None:
+        return replace(fitted, unknown_below=float(np.quantile(top_N, most)))
+    is_known = ~truth_NC[:, unknown]
+    known_top = top_N[is_known & (scores_NC.argmax(axis=1) != unknown)]
+    if known_top.size == 0:
+        return fitted
+    highest = float(np.quantile(known_top, most))
+    cuts = np.concatenate([[0.0], np.unique(top_N[top_N <= highest])])
+    right = [_num_right(scores_NC, truth_NC, unknown, cut) for cut in cuts[:: _stride(cuts)]]
+    return replace(fitted, unknown_below=float(cuts[:: _stride(cuts)][int(np.argmax(right))]))
+
+
+def _num_right(scores_NC: Floats, truth_NC: Labels, unknown: int, cut: float) -> int:
+    said = scores_NC.argmax(axis=1)
+    said = np.where(scores_NC.max(axis=1) < cut, unknown, said)
+    return int(truth_NC[np.arange(said.size), said].sum())
+
+
+def _stride(cuts: Floats) -> int:
+    return max(1, cuts.size // 200)

@@ -1,0 +1,81 @@
+"""How candidates are trained; one dial (``effort``) derives what is not said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from volano.core.config import Config, Derived, Effort
+from volano.core.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from volano.tasks.task import Task
+    from volano.train.learner import Learner
+
+__all__ = ["TrainConfig", "plan_learners", "resolve_train"]
+
+
+class TrainConfig(Config):
+    """How candidates are trained.
+
+    Attributes:
+        learner: one learner by name; ``auto`` trains those of the task and takes the best.
+        folds: parts that training rows are cut into; each is answered by a model of the others.
+        settings_tried: how many strengths of regularisation are compared.
+        unknown_false_alarms: share of known texts that may be taken for unknown.
+        suspects: most rows that are filed for review as likely wrong labels.
+        seed: of folds and solvers; ``auto`` is the project's.
+    """
+
+    learner: str = "auto"
+    folds: int | Literal["auto"] = Field("auto", ge=2, le=20)
+    settings_tried: int | Literal["auto"] = Field("auto", ge=1, le=7)
+    unknown_false_alarms: float = Field(0.05, ge=0, le=0.5)
+    suspects: int = Field(100, ge=0, le=10_000)
+    seed: int | Literal["auto"] = "auto"
+
+
+_BY_EFFORT = {"quick": (3, 1), "normal": (5, 3), "thorough": (10, 5)}
+
+
+def resolve_train(
+    config: TrainConfig, effort: Effort, seed: int
+) -> tuple[TrainConfig, tuple[Derived, ...]]:
+    """Every ``auto`` replaced, and why each became what it is."""
+    folds, settings = _BY_EFFORT[effort]
+    derived = (
+        Derived("train.folds", folds, f"effort is {effort}"),
+        Derived("train.settings_tried", settings, f"effort is {effort}"),
+        Derived("train.seed", seed, "the project's seed"),
+    )
+    told = {fact.key.partition(".")[2]: fact for fact in derived}
+    values = config.model_dump()
+    used = [fact for name, fact in told.items() if values[name] == "auto"]
+    values |= {fact.key.partition(".")[2]: fact.value for fact in used}
+    return TrainConfig.model_validate(values), tuple(used)
+
+
+def plan_learners(config: TrainConfig, task: Task, known: Mapping[str, Learner]) -> tuple[str, ...]:
+    """The learners to train, the baseline first, each after the learners that it builds on.
+
+    Raises:
+        ConfigError: the project names a learner that does not exist or cannot do this task.
+    """
+    if config.learner == "auto":
+        fitting = [name for name in task.learners if known[name].fits(task)]
+        return tuple(fitting)
+    if config.learner not in task.learners:
+        fault = UnknownNameError.among("learner", config.learner, known)
+        fits = ", ".join(task.learners)
+        raise ConfigError(
+            fault.what
+            if config.learner not in known
+            else f"{config.learner} cannot do {task.name}",
+            where="train.learner",
+            fix=f"one of {fits}, or auto",
+        )
+    parts = known[config.learner].parts
+    return tuple(dict.fromkeys((task.learners[0], *parts, config.learner)))

@@ -1,0 +1,1 @@
+"""Ways to train, one file a family; each gives the same Fitted."""

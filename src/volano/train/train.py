@@ -1,0 +1,171 @@
+"""Train: one learner on a prepared Dataset gives a native bundle and what parity and choice need.
+
+Beside the bundle: ``reference.parquet`` (rows with the training-time model's own scores),
+``held_out.safetensors`` (answers to rows that the answering model never saw) and
+``suspects.parquet`` (likely label errors). None of these alters an answer, so none is part of the
+model's identity.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from volano.core.errors import DataError
+from volano.core.nouns import Dataset, Model
+from volano.models.bundle import write_bundle
+from volano.tasks.scoring import LabelOutcomes
+from volano.train.held_out import HELD_OUT, write_held_out
+from volano.train.learner import Lesson, TrainingSet
+from volano.train.suspects import find_suspects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from volano.core.events import Events
+    from volano.models.calibration import Floats
+    from volano.store.artifacts import ArtifactStore
+    from volano.tasks.task import Task
+    from volano.train.config import TrainConfig
+    from volano.train.learner import Fitted, Learner
+
+__all__ = ["BESIDE", "Plan", "train"]
+
+BESIDE = frozenset({"reference.parquet", HELD_OUT, "suspects.parquet"})
+_REFERENCE_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A learner, and the native models that it builds on."""
+
+    learner: Learner
+    parts: Mapping[str, Model] = field(default_factory=dict)
+
+
+def train(
+    config: TrainConfig,
+    task: Task,
+    data: Dataset,
+    plan: Plan,
+    store: ArtifactStore,
+    events: Events,
+) -> Model:
+    """Train the plan's learner on the training and validation rows.
+
+    Raises:
+        DataError: there are no labelled training rows, or only one label.
+    """
+    training, valid = _rows(task, data, "train"), _rows(task, data, "validation")
+    _refuse_nothing_to_learn(training, data)
+    lesson = Lesson(training, valid, plan.parts)
+    fitted = plan.learner.fit(lesson, config, events)
+    both = lesson.rows
+    outcomes = LabelOutcomes(
+        fitted.spec.labels,
+        both.truth_NC[fitted.held_out.row_H],
+        fitted.held_out.decided_HC,
+        fitted.held_out.scores_HC,
+        task.is_multiple,
+    )
+    held_out = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
+    with store.draft() as folder:
+        write_bundle(folder, fitted.spec, fitted.arrays)
+        _write_reference(folder, fitted, both)
+        write_held_out(folder, outcomes)
+        ids = [*data.labelled("train").column("id").to_pylist()]
+        ids += data.labelled("validation").column("id").to_pylist()
+        _write_suspects(folder, config, outcomes, [ids[row] for row in fitted.held_out.row_H])
+        card = {
+            "learner": plan.learner.name,
+            "dataset": data.hash,
+            "labels": list(fitted.spec.labels),
+            "label_counts": dict(Counter(label for labels in both.targets for label in labels)),
+            "training": {**fitted.told, "rows": len(both), "out_of_fold": held_out},
+        }
+        return store.keep(Model, folder, card, outside=BESIDE)
+
+
+def _rows(task: Task, data: Dataset, split: str) -> TrainingSet:
+    table = data.labelled(split)
+    subject, cluster, ids = (
+        table.column(name).to_pylist() for name in ("subject", "cluster", "id")
+    )
+    units = [a or b or c for a, b, c in zip(subject, cluster, ids, strict=True)]
+    # Numbered by content, so that both splits number the same person alike.
+    codes = np.array([hash_code(unit) for unit in units], dtype=np.int64)
+    return TrainingSet(
+        table.column("fields").to_pylist(),
+        [tuple(labels) for labels in table.column("target").to_pylist()],
+        codes,
+        np.asarray(table.column("weight").to_pylist(), dtype=np.float64),
+        _text_columns(data),
+        task.is_multiple,
+        task.labels.unknown,
+    )
+
+
+def _text_columns(data: Dataset) -> tuple[str, ...]:
+    named = data.card["schema"]["fields"]["text"]
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def hash_code(text: str) -> int:
+    """A 63-bit number for a unit, the same in every process."""
+    from hashlib import blake2b
+
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _refuse_nothing_to_learn(rows: TrainingSet, data: Dataset) -> None:
+    if len(rows) == 0:
+        raise DataError(
+            "no training row has a label",
+            where=data.ref,
+            fix="name the label column: data.fields.target",
+        )
+    if len(rows.labels) < 2:
+        raise DataError(
+            f"every training row has the same label, {rows.labels[0]!r}: there is nothing to learn",
+            where=data.ref,
+            fix="add rows with other labels, or name another column: data.fields.target",
+        )
+
+
+def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> None:
+    step = max(1, len(rows) // _REFERENCE_ROWS)
+    places = list(range(0, len(rows), step))[:_REFERENCE_ROWS]
+    scores = fitted.reference(places)
+    table = pa.table(
+        {
+            "text": pa.array([rows.texts[place] for place in places], pa.string()),
+            "scores": pa.array(list(scores), pa.list_(pa.float64())),
+        }
+    )
+    labels = "\n".join(fitted.spec.labels)
+    table = table.replace_schema_metadata({"labels": labels})
+    pq.write_table(table, folder / "reference.parquet", compression="zstd")
+
+
+def _write_suspects(
+    folder: Path, config: TrainConfig, outcomes: LabelOutcomes, ids: list[str]
+) -> None:
+    scores: Floats = outcomes.scores_NC
+    found = find_suspects(
+        outcomes.labels, outcomes.truth_NC, scores, outcomes.is_multiple, config.suspects
+    )
+    table = pa.table(
+        {
+            "id": pa.array([ids[suspect.row] for suspect in found], pa.string()),
+            "given": pa.array([list(s.given) for s in found], pa.list_(pa.string())),
+            "likely": pa.array([suspect.likely for suspect in found], pa.string()),
+            "gap": pa.array([suspect.gap for suspect in found], pa.float64()),
+        }
+    )
+    pq.write_table(table, folder / "suspects.parquet", compression="zstd")
