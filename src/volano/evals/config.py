@@ -1,0 +1,27 @@
+"""How a model is examined."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from volano.core.config import Config
+
+__all__ = ["EvaluateConfig"]
+
+
+class EvaluateConfig(Config):
+    """What a report looks at.
+
+    Attributes:
+        resamples: draws behind each 95 % interval.
+        slices: source columns to slice by, besides group, language, length and source.
+        slice_values: at most so many values of one column are looked at, the commonest first.
+        worst_errors: how many confident mistakes the report shows.
+        timed_requests: how many single requests the latency is read from.
+    """
+
+    resamples: int = Field(1000, ge=100, le=100_000)
+    slices: tuple[str, ...] = ()
+    slice_values: int = Field(20, ge=1, le=200)
+    worst_errors: int = Field(20, ge=0, le=1000)
+    timed_requests: int = Field(100, ge=10, le=10_000)
