@@ -1,0 +1,206 @@
+"""Open reviews out to a sheet, and the answers of one or several people back in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from volano.core.errors import DataError
+from volano.feedback.agreement import Agreement, measure_agreement
+from volano.feedback.sheets import SheetRow, read_sheet, some_of, write_sheet
+from volano.store.audit import record
+from volano.store.predictions import find_predictions
+from volano.store.reviews import (
+    ReviewAnswer,
+    ReviewItem,
+    answer_reviews,
+    answered_reviews,
+    file_reviews,
+    open_reviews,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from volano.store.ledger import Ledger
+    from volano.tasks.task import Task
+
+__all__ = ["Imported", "export_reviews", "import_reviews"]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of the rows of a sheet; the counts add up to its rows."""
+
+    answered: int = 0
+    second_opinions: int = 0
+    changed: int = 0
+    repeated: int = 0
+    skipped: int = 0
+    new_labels: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON carries it."""
+        return asdict(self)
+
+
+def export_reviews(ledger: Ledger, task: Task, path: Path, *, replace: bool = False) -> int:
+    """Write every open review to a CSV file; how many.
+
+    Raises:
+        UserError: the file is there already, or cannot be written.
+    """
+    items = open_reviews(ledger)
+    found = find_predictions(ledger, [review.ref for review in items])
+    confidences = {
+        ref: prediction.output["confidence"]
+        for ref, prediction in found.items()
+        if "confidence" in prediction.output
+    }
+    return write_sheet(task, items, confidences, path, replace=replace)
+
+
+def import_reviews(
+    ledger: Ledger,
+    task: Task,
+    path: Path,
+    known_labels: Collection[str],
+    *,
+    by: str = "reviewer",
+    new_labels: bool = False,
+) -> Imported:
+    """Check a whole sheet, then keep its answers; a row without a label stays open.
+
+    Args:
+        ledger: where the items are.
+        task: reads labels and their separator.
+        path: what somebody filled in.
+        known_labels: labels seen so far; others are typing errors unless ``new_labels``.
+        by: who answered, where the column ``by`` is empty.
+        new_labels: keep labels that were never seen.
+
+    Raises:
+        DataError: ids nobody filed, labels never seen, one person saying two things of one item.
+            Lists the rows; none is kept.
+    """
+    items = {i.id: i for i in (*open_reviews(ledger), *answered_reviews(ledger, skipped=True))}
+    rows = read_sheet(path)
+    _refuse("review ids that nobody filed", [r for r in rows if r.review not in items], path)
+    filled = [row for row in rows if row.label]
+    said = [_Said(r, items[r.review], _labels(task, r, path), r.by or by) for r in filled]
+    seen = {label for i in items.values() for label in (*(i.target or ()), *(i.label or ()))}
+    strange = [s for s in said if not set(s.labels) <= seen.union(known_labels)]
+    if not new_labels:
+        fix = "correct them, or add --new-labels where they are meant"
+        _refuse("labels never seen", [s.row for s in strange], path, fix=fix)
+    once, num_repeated = _once(said, path)
+    counts = _keep(ledger, once, items)
+    counts["repeated"] += num_repeated
+    _keep_comments(ledger, once)
+    about = {(s.item.what, s.item.ref) for s in once}
+    return Imported(
+        answered=counts["answered"],
+        second_opinions=counts["second_opinions"],
+        changed=counts["changed"],
+        repeated=counts["repeated"],
+        skipped=len(rows) - len(filled),
+        new_labels=tuple(sorted({label for s in strange for label in s.labels} - seen)),
+        agreement=measure_agreement(
+            ((i.what, i.ref), i.by or "", i.label)
+            for i in answered_reviews(ledger)
+            if (i.what, i.ref) in about
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """One row, with the item it speaks of."""
+
+    row: SheetRow
+    item: ReviewItem
+    labels: tuple[str, ...]
+    by: str
+
+
+def _refuse(what: str, rows: Sequence[SheetRow], path: Path, *, fix: str = "") -> None:
+    if rows:
+        lines = [f"line {row.line}: {row.review} {row.label[:40]!r}" for row in rows]
+        raise DataError(
+            f"{len(rows)} rows hold {what}: {some_of(lines)}",
+            where=str(path),
+            fix=fix or "export again: volano review --export FILE",
+        )
+
+
+def _labels(task: Task, row: SheetRow, path: Path) -> tuple[str, ...]:
+    labels = task.read_target(row.label)
+    if labels is None:
+        raise DataError(
+            f"the label {row.label[:80]!r} was removed by the project (labels.remove)",
+            where=f"{path}:{row.line}",
+            fix="choose another label, or leave it empty",
+        )
+    return labels
+
+
+def _once(said: Sequence[_Said], path: Path) -> tuple[list[_Said], int]:
+    """One answer per person and item; the same answer twice counts as repeated."""
+    kept: dict[tuple[int, str], _Said] = {}
+    for answer in said:
+        first = kept.setdefault((answer.item.id, answer.by), answer)
+        if first.labels != answer.labels:
+            raise DataError(
+                f"{answer.by!r} gives item {answer.item.id} two labels, "
+                f"{first.row.label!r} on line {first.row.line} and {answer.row.label!r}",
+                where=f"{path}:{answer.row.line}",
+                fix="keep one of them, or write who said which in the column 'by'",
+            )
+    return list(kept.values()), len(said) - len(kept)
+
+
+def _keep(ledger: Ledger, said: Sequence[_Said], items: Mapping[int, ReviewItem]) -> Counter[str]:
+    """Answer items; a second person's answer becomes an item of its own, picked the same way."""
+    voices: dict[tuple[str, str], dict[str, ReviewItem]] = defaultdict(dict)
+    waiting: dict[tuple[str, str], ReviewItem] = {}
+    for known in items.values():
+        about = known.what, known.ref
+        if known.state == "open":
+            waiting[about] = known
+        elif known.by is not None:
+            voices[about][known.by] = known
+    counts: Counter[str] = Counter()
+    answers: list[ReviewAnswer] = []
+    later: list[_Said] = []
+    for answer in said:
+        about = answer.item.what, answer.item.ref
+        earlier = voices[about].get(answer.by)
+        if earlier is not None:
+            counts["repeated" if earlier.label == answer.labels else "changed"] += 1
+            answers.append(ReviewAnswer(earlier.id, answer.labels, answer.by))
+        elif about in waiting:
+            is_first = not voices[about]
+            counts["answered" if is_first else "second_opinions"] += 1
+            asked = waiting.pop(about)
+            voices[about][answer.by] = asked
+            answers.append(ReviewAnswer(asked.id, answer.labels, answer.by))
+        else:
+            counts["second_opinions"] += 1
+            later.append(answer)
+    answer_reviews(ledger, answers)
+    for answer in later:
+        again = dataclasses.replace(answer.item, id=0, state="open", label=None, by=None)
+        (filed,) = file_reviews(ledger, [again])
+        answer_reviews(ledger, [ReviewAnswer(filed.id, answer.labels, answer.by)])
+    return counts
+
+
+def _keep_comments(ledger: Ledger, said: Sequence[_Said]) -> None:
+    for answer in said:
+        if answer.row.comment:
+            detail = {"item": answer.item.id, "comment": answer.row.comment}
+            record(ledger, answer.by, "comment-review", detail)

@@ -1,0 +1,148 @@
+"""Signals as they come in: checked as a whole, then kept in one transaction or not at all."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from volano.core.errors import UserError
+from volano.store.predictions import add_feedback, list_feedback
+
+if TYPE_CHECKING:
+    from volano.core.nouns import Feedback
+    from volano.store.ledger import Ledger
+    from volano.tasks.task import Task
+
+__all__ = ["read_feedback", "record_feedback"]
+
+_EXAMPLE = '{"prediction": "<id>", "label": "...", "by": "..."}'
+_KEYS = ("prediction", "label", "score", "output", "comment", "by")
+_SIGNALS = _KEYS[1:5]
+_LIMITS = {"prediction": 200, "by": 200, "label": 1000, "output": 1_000_000, "comment": 100_000}
+
+
+def record_feedback(
+    ledger: Ledger, task: Task, body: object, *, max_batch: int = 1000
+) -> list[dict[str, Any]]:
+    """Keep one signal or a list; what was recorded, in the order given.
+
+    Raises:
+        UserError: one of them is wrong (says which); then none is kept.
+    """
+    recorded = add_feedback(ledger, read_feedback(task, body, max_batch=max_batch))
+    earlier: dict[str, list[Feedback]] = {}
+    said = []
+    for signal in recorded:
+        if signal.prediction not in earlier:
+            of_this = list_feedback(ledger, prediction=signal.prediction, replaced=True)
+            earlier[signal.prediction] = list(of_this)
+        status: str = signal.status
+        if status == "attached" and _is_repeated(signal, earlier[signal.prediction]):
+            status = "repeated"
+        said.append({"id": signal.id, "prediction": signal.prediction, "status": status})
+    return said
+
+
+def _is_repeated(signal: Feedback, others: list[Feedback]) -> bool:
+    """Whether the same was said before; ids count up, so this holds with many writers too."""
+    said = _content(signal)
+    return any(other.id < signal.id and _content(other) == said for other in others)
+
+
+def _content(signal: Feedback) -> tuple[object, ...]:
+    return (signal.by, signal.label, signal.score, signal.output, signal.comment)
+
+
+def read_feedback(task: Task, body: object, *, max_batch: int = 1000) -> list[dict[str, Any]]:
+    """Check one signal or a list of them.
+
+    Raises:
+        UserError: says which signal and which part, and what to send instead.
+    """
+    if isinstance(body, list):
+        if not body:
+            raise UserError("the list is empty", where="body", fix=f"send {_EXAMPLE}")
+        if len(body) > max_batch:
+            raise UserError(
+                f"{len(body)} signals in one request; {max_batch} are allowed",
+                where="body",
+                fix=f"send them in parts of {max_batch}",
+            )
+        return [_signal(task, sent, f"body[{index}]") for index, sent in enumerate(body)]
+    return [_signal(task, body, "body")]
+
+
+def _signal(task: Task, sent: object, where: str) -> dict[str, Any]:
+    if not isinstance(sent, dict):
+        raise UserError(f"{where} is not an object", where=where, fix=f"send {_EXAMPLE}")
+    for key in sent:
+        if key not in _KEYS:
+            raise UserError(
+                f"{key[:80]!r} is not a part of feedback",
+                where=where,
+                fix="one of " + ", ".join(_KEYS),
+            )
+    given = {key: value for key, value in sent.items() if value is not None}
+    if "prediction" not in given:
+        raise UserError(
+            f"{where} names no prediction",
+            where=f"{where}.prediction",
+            fix="send the id that /v1/predict answered",
+        )
+    if not any(key in given for key in _SIGNALS):
+        raise UserError(
+            f"{where} says nothing about the prediction",
+            where=where,
+            fix="send one of " + ", ".join(_SIGNALS),
+        )
+    checked: dict[str, Any] = {
+        key: _text(given[key], f"{where}.{key}", _LIMITS[key])
+        for key in ("prediction", "output", "comment", "by")
+        if key in given
+    }
+    if "label" in given:
+        checked["label"] = _labels(task, given["label"], f"{where}.label")
+    if "score" in given:
+        checked["score"] = _score(given["score"], f"{where}.score")
+    return checked
+
+
+def _text(value: object, where: str, limit: int) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where} is not a text", where=where, fix="send a string that says more")
+    if len(value) > limit or "\0" in value:
+        raise UserError(
+            f"{where} is over {limit} characters or holds a NUL character",
+            where=where,
+            fix="send less",
+        )
+    return value
+
+
+def _labels(task: Task, value: object, where: str) -> list[str]:
+    separator = task.labels.separator
+    if isinstance(value, str) and separator:
+        pieces: list[object] = [piece for piece in value.split(separator) if piece.strip()]
+    else:
+        pieces = value if isinstance(value, list) else [value]
+    labels = [_text(piece, where, _LIMITS["label"]).strip() for piece in pieces]
+    if not labels or (len(labels) > 1 and not task.is_multiple):
+        raise UserError(
+            f"{where} holds {len(labels)} labels",
+            where=where,
+            fix="send one label" if not task.is_multiple else "send at least one label",
+        )
+    return list(dict.fromkeys(labels))
+
+
+def _score(value: object, where: str) -> float:
+    fix = "send a number, such as 1 for good and 0 for bad"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UserError(f"{where} is not a number", where=where, fix=fix)
+    try:
+        score = float(value)
+    except OverflowError:
+        score = math.inf
+    if not math.isfinite(score):
+        raise UserError(f"{where} is too large", where=where, fix=fix)
+    return score

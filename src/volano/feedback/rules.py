@@ -1,0 +1,216 @@
+"""From signals to labels: a pure function of what was answered, sent and reviewed.
+
+A person's review outranks everything sent before it. Then labels that people sent, one voice per
+person (a signal without a name is a voice of its own). A score confirms an answer only where the
+project says so. Who disagrees goes to review, not into data.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from volano.feedback.votes import Decision, Fate, Outcome, Vote, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from volano.core.nouns import Feedback, Prediction
+    from volano.feedback.config import FeedbackConfig
+    from volano.store.reviews import ReviewItem
+    from volano.tasks.task import Task
+
+__all__ = ["Settled", "Settlement", "Signals", "known_labels", "predicted_labels", "settle"]
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Everything known at one time: Predictions by id, all Feedback, all answered reviews."""
+
+    predictions: Mapping[str, Prediction]
+    feedback: Sequence[Feedback]
+    reviews: Sequence[ReviewItem] = ()
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What the signals about one Prediction (or one Example under review) come to."""
+
+    what: Literal["prediction", "example"]
+    ref: str
+    outcome: Outcome
+    labels: tuple[str, ...]
+    people: tuple[str, ...]
+    label_from: Literal["feedback", "review"]
+    picked: Literal["random", "informative"]
+    num_signals: int
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """All of it, and how many signals met which fate."""
+
+    settled: tuple[Settled, ...]
+    fates: Mapping[str, int]
+
+    @property
+    def conflicts(self) -> tuple[Settled, ...]:
+        """What a person should look at: people disagree, or the label is new."""
+        return tuple(s for s in self.settled if s.outcome in {"conflict", "new-label"})
+
+    @property
+    def labelled(self) -> tuple[Settled, ...]:
+        """What may become an Example."""
+        return tuple(s for s in self.settled if s.outcome == "label")
+
+
+def settle(config: FeedbackConfig, task: Task, signals: Signals) -> Settlement:
+    """Decide every Prediction that somebody said something about."""
+    feedback: dict[str, list[Feedback]] = defaultdict(list)
+    for signal in signals.feedback:
+        feedback[signal.prediction].append(signal)
+    reviews: dict[tuple[str, str], list[ReviewItem]] = defaultdict(list)
+    for review in signals.reviews:
+        reviews[review.what, review.ref].append(review)
+    known = known_labels(task, signals)
+    settled: list[Settled] = []
+    fates: Counter[str] = Counter()
+    refs = {("prediction", ref) for ref in feedback} | set(reviews)
+    for what, ref in sorted(refs):
+        about = _About(
+            task=task,
+            prediction=signals.predictions.get(ref) if what == "prediction" else None,
+            feedback=feedback.get(ref, []) if what == "prediction" else [],
+            reviews=reviews.get((what, ref), []),
+        )
+        decision = about.decided(config, known)
+        fates.update(decision.fates.values())
+        settled.append(about.settled(what, ref, decision))
+    return Settlement(tuple(settled), dict(sorted(fates.items())))
+
+
+def predicted_labels(task: Task, prediction: Prediction) -> tuple[str, ...]:
+    """The labels that were answered, under today's names."""
+    output = prediction.output
+    label = output.get("label")
+    said = output.get("labels") or ([] if label is None else [label])
+    return task.today([str(label) for label in said])
+
+
+def known_labels(task: Task, signals: Signals) -> frozenset[str]:
+    """Labels that a model could answer, or that a person already accepted in a review."""
+    scores = (p.output.get("scores") or () for p in signals.predictions.values())
+    known = {label for labels in scores for label in task.today(list(labels))}
+    return frozenset(known.union(*(review.label or () for review in signals.reviews)))
+
+
+@dataclass(frozen=True)
+class _About:
+    """All signals about one thing."""
+
+    task: Task
+    prediction: Prediction | None
+    feedback: Sequence[Feedback]
+    reviews: Sequence[ReviewItem]
+
+    def decided(self, config: FeedbackConfig, known: frozenset[str]) -> Decision:
+        fates: dict[str, Fate] = {}
+        reviewed = self._review_votes(fates)
+        if reviewed:
+            decision = decide(reviewed, config, is_review=True)
+            fates |= {_signal(sent): "settled-by-review" for sent in self.feedback}
+            return _with(decision, fates)
+        if self.prediction is None:
+            fates |= {_signal(sent): "unknown-prediction" for sent in self.feedback}
+            return Decision("nothing", fates=fates)
+        votes = self._votes(config, self.prediction, fates)
+        if not votes:
+            return Decision("nothing", fates=fates)
+        decision = decide(votes, config)
+        is_new = not known.issuperset(decision.labels)
+        if decision.outcome == "label" and is_new and config.new_labels == "review":
+            used: dict[str, Fate] = {
+                signal: "new-label" if fate == "used" else fate
+                for signal, fate in decision.fates.items()
+            }
+            decision = Decision("new-label", decision.labels, decision.people, used)
+        return _with(decision, fates)
+
+    def settled(self, what: str, ref: str, decision: Decision) -> Settled:
+        is_random = any(review.why == "random" for review in self.reviews)
+        by_kind = Counter(decision.fates.values())
+        return Settled(
+            what="prediction" if what == "prediction" else "example",
+            ref=ref,
+            outcome=decision.outcome,
+            labels=decision.labels,
+            people=decision.people,
+            label_from="review" if self.reviews else "feedback",
+            picked="random" if is_random else "informative",
+            num_signals=len(self.feedback) + len(self.reviews),
+            why=", ".join(f"{fate} {num}" for fate, num in sorted(by_kind.items())),
+        )
+
+    def _review_votes(self, fates: dict[str, Fate]) -> list[Vote]:
+        votes, settling = [], []
+        for review in self.reviews:
+            signal, labels = f"review:{review.id:012d}", self.task.today(review.label or ())
+            if not labels:
+                fates[signal] = "label-removed"
+                continue
+            votes.append(Vote(signal, review.by or "", labels, _answered(review)))
+            if review.why == "conflict":
+                settling.append(votes[-1])
+        if not settling:
+            return votes
+        # It was asked because people disagreed: without a last word it would be asked for ever.
+        last = max(settling, key=lambda vote: (vote.at, vote.signal))
+        fates |= {vote.signal: "settled-by-review" for vote in votes if vote is not last}
+        return [last]
+
+    def _votes(
+        self, config: FeedbackConfig, prediction: Prediction, fates: dict[str, Fate]
+    ) -> list[Vote]:
+        votes = []
+        for sent in self.feedback:
+            found = self._meaning(config, prediction, sent)
+            if isinstance(found, Vote):
+                votes.append(found)
+            else:
+                fates[_signal(sent)] = found
+        return votes
+
+    def _meaning(
+        self, config: FeedbackConfig, prediction: Prediction, sent: Feedback
+    ) -> Vote | Fate:
+        who = _signal(sent), sent.by or ""
+        if sent.label is not None:
+            if not config.corrections:
+                return "corrections-off"
+            labels = self.task.today(sent.label)
+            if not labels:
+                return "label-removed"
+            if len(labels) > 1 and not self.task.is_multiple:
+                return "not-one-label"
+            return Vote(*who, labels, sent.at)
+        if sent.score is not None:
+            labels = predicted_labels(self.task, prediction)
+            if config.score_makes_label == "off" or sent.score < config.score_makes_label:
+                return "score-only"
+            return Vote(*who, labels, sent.at, is_explicit=False) if labels else "label-removed"
+        return "output-only" if sent.output is not None else "comment-only"
+
+
+def _signal(sent: Feedback) -> str:
+    return f"feedback:{sent.id:012d}"  # padded, so that the order of names is the order of arrival
+
+
+def _answered(review: ReviewItem) -> float:
+    return review.answered_at if review.answered_at is not None else review.at
+
+
+def _with(decision: Decision, fates: Mapping[str, Fate]) -> Decision:
+    every = {**fates, **decision.fates}
+    return Decision(decision.outcome, decision.labels, decision.people, every)

@@ -1,0 +1,213 @@
+"""Review by spreadsheet: out as CSV that Excel opens in Chinese, and back however it was saved.
+
+Going out, a cell that a spreadsheet would run as a formula gets an apostrophe before it. Coming
+back, commas, semicolons or tabs and UTF-8, UTF-16 or GB18030 are found; the whole sheet is checked
+before one answer is kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from volano.core.errors import DataError, UserError
+from volano.core.hashing import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from volano.store.reviews import ReviewItem
+    from volano.tasks.task import Task
+
+__all__ = ["SheetRow", "read_sheet", "some_of", "write_sheet"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_BEFORE = ("review", "why")
+_AFTER = ("answer", "confidence", "label", "by", "comment")
+_NEEDED = ("review", "label")
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One line that came back."""
+
+    line: int
+    review: int
+    label: str
+    by: str
+    comment: str = ""
+
+
+def write_sheet(
+    task: Task,
+    items: Sequence[ReviewItem],
+    confidences: Mapping[str, float],
+    path: Path,
+    *,
+    replace: bool = False,
+) -> int:
+    """Write items with an empty label each; how many.
+
+    Args:
+        task: whose separator joins several labels.
+        items: what waits for an answer.
+        confidences: by reference of the item, where there is one.
+        path: the file; one that is there already may hold somebody's work.
+        replace: write over it all the same.
+
+    Raises:
+        UserError: the file is there already, or its folder is not.
+    """
+    names = sorted({name for review in items for name in review.fields})
+    headers = {name: _header(name) for name in names}
+    columns = [*_BEFORE, *headers.values(), *_AFTER]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
+    writer.writerow({name: _guarded(name) for name in columns})
+    separator = task.labels.separator or ","
+    for review in items:
+        cells: dict[str, Any] = {headers[n]: value for n, value in review.fields.items()}
+        cells |= {"review": review.id, "why": review.why}
+        cells["answer"] = separator.join(review.target or ())
+        cells["confidence"] = confidences.get(review.ref, "")
+        writer.writerow({name: _guarded(cell) for name, cell in cells.items()})
+    _save(text.getvalue(), path, replace=replace)
+    return len(items)
+
+
+def _header(name: str) -> str:
+    """A column of the project that has one of our names gets another for the sheet."""
+    return f"{name} (input)" if name.strip().lower() in {*_BEFORE, *_AFTER} else name
+
+
+def _guarded(cell: object) -> str:
+    """Text that no spreadsheet runs; numbers of ours are no text."""
+    if cell is None or isinstance(cell, int | float):
+        return "" if cell is None else to_json(cell)
+    text = cell if isinstance(cell, str) else to_json(cell)
+    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
+
+def _unguarded(cell: str) -> str:
+    text = cell.strip()
+    return text[1:].strip() if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def _save(text: str, path: Path, *, replace: bool) -> None:
+    if path.exists() and not replace:
+        raise UserError(
+            "the file is there already, and may hold answers",
+            where=str(path),
+            fix="give another name, or import it first: volano review --import " + path.name,
+        )
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, "utf-8-sig", newline="")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UserError(
+            f"the sheet cannot be written: {error.strerror}",
+            where=str(path),
+            fix="give a file in a folder that exists and is yours",
+        ) from None
+
+
+def read_sheet(path: Path) -> list[SheetRow]:
+    """The rows that hold a review id, as somebody edited them.
+
+    Raises:
+        DataError: no table in a known encoding, a column is missing, or an id is no number.
+    """
+    text = _decoded(path)
+    lines = _table(text, path)
+    header = [name.strip().lower() for name in next(lines, (0, []))[1]]
+    missing = [name for name in _NEEDED if name not in header]
+    if missing:
+        raise DataError(
+            f"the sheet has no column {missing[0]!r}; it has {', '.join(header[:12]) or 'nothing'}",
+            where=f"{path}:1",
+            fix="keep the header that volano review --export wrote",
+        )
+    found, wrong = [], []
+    for line, cells in lines:
+        row = dict(zip(header, cells, strict=False))
+        if not any(cell.strip() for cell in cells):
+            continue
+        number = _number(row.get("review", ""))
+        if number is None:
+            wrong.append(f"line {line}: {row.get('review', '')[:40]!r}")
+            continue
+        texts = {name: _unguarded(row.get(name, "")) for name in ("label", "by", "comment")}
+        found.append(SheetRow(line, number, **texts))
+    if wrong:
+        raise DataError(
+            "the column 'review' holds no number: " + some_of(wrong),
+            where=str(path),
+            fix="keep the ids as they were exported; remove rows you added",
+        )
+    return found
+
+
+def _number(cell: str) -> int | None:
+    text = cell.strip().removesuffix(".0").removesuffix(",0")  # how some sheets write whole numbers
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _decoded(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"the sheet cannot be read: {error.strerror}", where=str(path), fix="give a CSV file"
+        ) from None
+    if content.startswith((b"PK", b"\xd0\xcf")):
+        raise DataError(
+            "this is an Excel workbook", where=str(path), fix="save it as CSV (UTF-8) first"
+        )
+    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "gb18030"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise DataError(
+        "the sheet is neither UTF-8 nor UTF-16 nor GB18030",
+        where=str(path),
+        fix="save it as CSV (UTF-8)",
+    )
+
+
+def _table(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Lines and cells; the delimiter is the one that splits the header into most columns."""
+    skipped = 0
+    if text.startswith("sep="):
+        _, _, text = text.partition("\n")
+        skipped = 1
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        start = 1
+        for cells in reader:
+            yield start + skipped, cells
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"the sheet is broken: {error}",
+            where=f"{path}:{reader.line_num + skipped}",
+            fix="check the quotes on that line, or save it as CSV again",
+        ) from None
+
+
+def some_of(rows: Sequence[str]) -> str:
+    """The first ten of many places, for an error."""
+    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
+    return "; ".join(rows[:10]) + more

@@ -1,0 +1,52 @@
+"""Settings of serving, and the keys that come from outside the project file."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field
+
+from volano.core.config import Config
+from volano.core.errors import UserError
+
+__all__ = ["LogInputs", "ServeConfig", "read_keys"]
+
+LogInputs = Literal["full", "masked", "none"]
+_KEY = re.compile(r"[\x21-\x7e]{16,512}")
+
+
+class ServeConfig(Config):
+    """Where answers are served, what is kept of a request, and how much one may hold."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    key_file: str = ""
+    log_inputs: LogInputs = "full"
+    retention_days: int | Literal["forever"] = "forever"
+    max_batch: int = Field(default=256, ge=1, le=100_000)
+    max_body_bytes: int = Field(default=4_000_000, ge=1_000, le=1_000_000_000)
+    threads: int = Field(default=4, ge=1, le=256)
+    poll_seconds: float = Field(default=0.5, ge=0.05, le=60)
+    stop_seconds: int = Field(default=10, ge=1, le=600)
+
+
+def read_keys(text: str, *, where: str) -> tuple[str, ...]:
+    r"""The keys of a key file or of an environment variable, one per line; ``#`` begins a comment.
+
+    >>> read_keys("# for the website\nA-long-and-random-key\n", where="keys.txt")
+    ('A-long-and-random-key',)
+
+    Raises:
+        UserError: a key is short or holds spaces; the error never shows it.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    kept = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    for number, line in kept:
+        if not _KEY.fullmatch(line):
+            raise UserError(
+                "a key is 16 to 512 characters of ASCII without spaces",
+                where=f"{where}:{number}",
+                fix='python -c "import secrets; print(secrets.token_urlsafe(32))"',
+            )
+    return tuple(dict.fromkeys(line for _, line in kept))

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from volano.feedback import FeedbackConfig, fill_reviews, pick_reviews, record_feedback
+from volano.feedback.review import Background, suspect_items, unsureness
+from volano.store.predictions import add_predictions
+from volano.store.reviews import file_reviews, open_reviews
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from volano.core.nouns import Prediction
+    from volano.store.ledger import Ledger
+    from volano.tasks import TextClassification
+
+    Predicted = Callable[..., Prediction]
+
+
+def test_half_is_drawn_by_chance_and_half_where_the_model_was_least_sure(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    rows = [predicted(f"p{n:02}", card=0.5 + n / 100, loan=0.5 - n / 100) for n in range(40)]
+    picks = pick_reviews(task, rows, 10, seed=1)
+    why = [item.why for item in picks.items]
+    assert why == ["random"] * 5 + ["unsure"] * 5
+    assert {item.probability for item in picks.items[:5]} == {5 / 40}
+    drawn = {item.ref for item in picks.items[:5]}
+    least_sure = [row.id for row in rows if row.id not in drawn][:5]
+    assert [item.ref for item in picks.items[5:]] == least_sure
+    assert picks.items[0].target == ("card",)
+    assert pick_reviews(task, rows, 10, seed=1) == picks
+
+
+def test_every_prediction_is_drawn_with_the_probability_that_is_kept(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    rows = [predicted(f"p{n}") for n in range(20)]
+    times: Counter[str] = Counter()
+    for seed in range(1000):
+        picks = pick_reviews(task, rows, 10, seed)
+        times.update(item.ref for item in picks.items if item.why == "random")
+        assert {i.probability for i in picks.items if i.why == "random"} == {0.25}
+    assert sum(times.values()) == 5000
+    assert all(190 < times[row.id] < 310 for row in rows)  # 250, four standard errors
+
+
+def test_few_predictions_are_all_drawn_with_certainty(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    picks = pick_reviews(task, [predicted("p1"), predicted("p2")], 10, seed=0)
+    assert [(item.why, item.probability) for item in picks.items] == [("random", 1.0)] * 2
+
+
+def test_doubt_comes_first_and_the_same_input_is_asked_once(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    old = {"at": 10.0}
+    rows = [
+        predicted("sure", card=0.99, loan=0.01, **old),
+        predicted("open", card=0.5, loan=0.5, text="same", **old),
+        predicted("twin", card=0.5, loan=0.5, text="same", **old),
+        predicted("seen", card=0.5, loan=0.5, **old),
+    ]
+    background = Background(since=50.0, reviewed={"seen"}, doubted={"sure"})
+    picks = pick_reviews(task, rows, 8, seed=0, background=background)
+    assert [item.ref for item in picks.items] == ["sure", "open"]
+    assert picks.left_out == {"same-input": 1}
+
+
+@pytest.mark.parametrize(
+    ("output", "low", "high"),
+    [
+        ({"label": "a", "scores": {"a": 0.98, "b": 0.02}}, 0.0, 0.1),
+        ({"label": "a", "scores": {"a": 0.98, "b": 0.02}, "unknown": True}, 0.5, 0.6),
+        ({"labels": ["a"], "scores": {"a": 0.9, "b": 0.5}}, 1.0, 1.0),
+        ({"labels": [], "scores": {"a": 0.01, "b": 0.02}}, 0.0, 0.1),
+        ({"label": None, "scores": {}}, 1.0, 1.0),
+    ],
+)
+def test_unsureness_reads_margins(output: dict[str, object], low: float, high: float) -> None:
+    assert low <= unsureness(output) <= high
+
+
+def test_a_turn_files_picks_and_conflicts_and_draws_each_answer_once(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    config = FeedbackConfig(num_reviews=4)
+    add_predictions(ledger, [predicted(f"p{n}") for n in range(10)])
+    record_feedback(ledger, task, {"prediction": "p0", "label": "card", "by": "ann"})
+    record_feedback(ledger, task, {"prediction": "p0", "label": "loan", "by": "bo"})
+    first = fill_reviews(config, task, ledger, seed=3)
+    by_ref = {item.ref: item.why for item in open_reviews(ledger)}
+    assert Counter(item.why for item in first)["random"] == 2
+    assert by_ref["p0"] in {"conflict", "random", "unsure"}
+    assert fill_reviews(config, task, ledger, seed=4) == ()
+    add_predictions(ledger, [predicted("q1", at=300.0)])
+    later = fill_reviews(config, task, ledger, seed=5)
+    assert [(i.ref, i.why, i.probability) for i in later][0] == ("q1", "random", 1.0)
+
+
+def test_a_conflict_without_picks_is_filed_alone(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    add_predictions(ledger, [predicted("p0")])
+    record_feedback(ledger, task, {"prediction": "p0", "label": "new label", "by": "ann"})
+    filed = fill_reviews(FeedbackConfig(num_reviews=0), task, ledger, seed=0)
+    assert [(item.ref, item.why, item.target) for item in filed] == [("p0", "conflict", ("card",))]
+
+
+def test_suspect_labels_are_filed_as_examples(ledger: Ledger) -> None:
+    file_reviews(ledger, suspect_items([("e1", {"body": "卡"}, ("loan",))]))
+    (item,) = open_reviews(ledger)
+    assert (item.what, item.ref, item.why, item.target) == (
+        "example",
+        "e1",
+        "suspect-label",
+        ("loan",),
+    )
