@@ -1,0 +1,124 @@
+"""What a candidate must do to take over, and how often one test set may decide."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field
+
+from volano.core.config import Config
+from volano.core.errors import ConfigError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volano.tasks.scoring import Metric
+    from volano.tasks.task import Task
+
+__all__ = ["GateConfig", "History", "gate_metric"]
+
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class GateConfig(Config):
+    """The gate between a candidate and its users.
+
+    Attributes:
+        metric: what decides; ``auto`` is the task's own.
+        margin: the smallest gain worth having, in units of the metric.
+        level: of the paired interval; each tail is the chance of one kind of wrong verdict.
+        resamples: draws behind the interval.
+        slices: fields whose values may not get worse; ``auto`` is every slice of the report and
+            every label.
+        slice_minimum: slices with fewer test examples are not judged.
+        slice_tolerance: a loss up to this never refuses, however sure.
+        latency_ms: the longest 95th percentile of one request.
+        size_mb: the largest bundle, in 1,000,000 bytes.
+        parity_gap: the largest distance of any score from the training-time model's.
+        parity_agreement: the least share of reference rows decided as in training.
+        reuse_budget: verdicts on one test set at full level; later ones must be surer.
+    """
+
+    metric: str = "auto"
+    margin: float = Field(0.01, ge=0, allow_inf_nan=False)
+    level: float = Field(0.95, ge=0.5, le=0.999)
+    resamples: int = Field(4000, ge=1000, le=100_000)
+    slices: tuple[str, ...] | Literal["auto"] = "auto"
+    slice_minimum: int = Field(30, ge=1)
+    slice_tolerance: float = Field(0.0, ge=0, le=1)
+    latency_ms: _Positive | Literal["off"] = "off"
+    size_mb: _Positive | Literal["off"] = "off"
+    parity_gap: float = Field(0.005, gt=0, le=1)
+    parity_agreement: float = Field(0.999, ge=0, le=1)
+    reuse_budget: int = Field(20, ge=1)
+
+    @property
+    def tail(self) -> float:
+        """The chance of a wrong promotion, and of a wrong refusal, in one verdict."""
+        return (1 - self.level) / 2
+
+
+@dataclass(frozen=True)
+class History:
+    """How many earlier verdicts the same frozen examples have decided.
+
+    A test set grows and never reshuffles, so a verdict made when it held 300 of today's 400
+    examples counts as three quarters: new examples renew the budget in proportion.
+
+    >>> History.of(earlier_sizes=[300, 400], size=400)
+    History(verdicts=1.75)
+    """
+
+    verdicts: float = 0.0
+
+    @classmethod
+    def of(cls, earlier_sizes: Sequence[int], size: int) -> Self:
+        """From the sizes that the test set had at each earlier verdict, and has now."""
+        return cls(sum(min(1.0, earlier / size) for earlier in earlier_sizes))
+
+    @property
+    def looks(self) -> int:
+        """Verdicts on this test set, the present one included."""
+        return math.ceil(self.verdicts) + 1
+
+    def tail(self, config: GateConfig) -> float:
+        """How unlikely luck must be for a promotion now.
+
+        The first ``reuse_budget`` looks have the full tail; look k after that has
+        (budget / k) squared of it. The squares sum to less than the budget, so over any number of
+        turns at most ``2 * budget * tail`` promotions are expected to be luck.
+        """
+        return _tail_of_look(self.looks, config)
+
+    def luck(self, config: GateConfig) -> float:
+        """An upper bound on the chance that at least one promotion so far was luck."""
+        tails = sum(_tail_of_look(look, config) for look in range(1, self.looks + 1))
+        return min(1.0, tails)
+
+
+def _tail_of_look(look: int, config: GateConfig) -> float:
+    shrunk = min(1.0, config.reuse_budget / look) ** 2
+    return config.tail * shrunk
+
+
+def gate_metric(config: GateConfig, task: Task) -> Metric:
+    """The metric that decides.
+
+    Raises:
+        ConfigError: no such metric, or one that a useless model can win.
+    """
+    name = task.default_metric if config.metric == "auto" else config.metric
+    if name not in task.metrics:
+        fault = UnknownNameError.among("metric", name, task.metrics)
+        raise ConfigError(fault.what, where="gate.metric", fix=fault.fix)
+    metric = task.metrics[name]
+    if not metric.decides:
+        raise ConfigError(
+            f"{name!r} cannot decide a promotion: a model that only guesses can have the best",
+            where="gate.metric",
+            fix=f"gate.metric: {task.default_metric}; the report shows {name} as well",
+        )
+    return metric

@@ -1,0 +1,310 @@
+"""The judge: PROMOTE, HOLD or REJECT, from a paired comparison on the same frozen examples.
+
+REJECT: a limit is broken, a slice is clearly worse, or the whole is. PROMOTE: the interval of the
+gain lies above zero and the gain is worth its margin. HOLD: everything between, with the number of
+labels that would tell. Without a champion, the candidate must beat guessing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volano.core.errors import DataError, StoreError
+from volano.core.nouns import Decision, Verdict
+from volano.core.seeds import derive_seed
+from volano.loop import reasons
+from volano.loop.gate import GateConfig, History, gate_metric
+from volano.loop.label_changes import compare_labels, unlearned
+from volano.loop.limits import check_limits
+from volano.loop.paired import Comparison, compare, labels_needed
+from volano.loop.reasons import Reason, few, percent, signed
+from volano.loop.scored import Scored, commonest, scored_pair, take
+from volano.loop.slice_tests import SliceResult, compare_slices
+from volano.tasks.resampling import Draws
+from volano.tasks.scoring import LabelOutcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from volano.core.nouns import Answer
+    from volano.tasks.scoring import Metric
+    from volano.tasks.task import Task
+
+__all__ = ["GateConfig", "History", "Scored", "commonest", "judge", "labels_needed", "scored_pair"]
+
+_POWER = 0.8
+_SLICES_SAID = 3
+_EXACT = 1e-12  # 0.92 - 0.91 is a gain of 0.01
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What every rule below looks at."""
+
+    config: GateConfig
+    metric: Metric
+    draws: Draws
+    history: History
+
+    def compare(self, candidate: LabelOutcomes, champion: LabelOutcomes) -> Comparison:
+        return compare(
+            self.metric,
+            candidate,
+            champion,
+            self.draws,
+            level=self.config.level,
+            tail=self.history.tail(self.config),
+        )
+
+    def compare_rows(
+        self, candidate: Scored, champion: Scored, rows_N: NDArray[np.bool_]
+    ) -> Comparison:
+        """The same on some of the examples."""
+        units = np.unique(self.draws.unit_N[rows_N], return_inverse=True)[1].astype(np.int64)
+        draws = Draws(units, self.draws.num, self.draws.seed)
+        part = _Bench(self.config, self.metric, draws, self.history)
+        return part.compare(take(candidate.outcomes, rows_N), take(champion.outcomes, rows_N))
+
+
+@dataclass(frozen=True)
+class _Ruling:
+    """What the comparison alone says."""
+
+    decision: Decision
+    because: tuple[Reason, ...]
+    comparison: Comparison
+    needed: int | None = None
+    checks: dict[str, Any] = field(default_factory=dict)
+
+
+def judge(
+    config: GateConfig,
+    task: Task,
+    candidate: Scored,
+    champion: Scored | None,
+    history: History = History(),  # noqa: B008  frozen
+    *,
+    seed: int = 0,
+) -> Verdict:
+    """Say whether the candidate takes over, and why.
+
+    Args:
+        config: the gate.
+        task: names the metric.
+        candidate: results of the new model.
+        champion: the serving model on the same examples (``scored_pair``); None for the first.
+        history: earlier verdicts on these examples.
+        seed: of the draws.
+
+    Raises:
+        DataError: there is nothing to judge on.
+        StoreError: the two were scored on different examples.
+    """
+    metric = gate_metric(config, task)
+    if not candidate.ids:
+        raise DataError(
+            "there are no test examples to judge on", fix="label more rows, or give a test file"
+        )
+    draws = Draws(candidate.unit_N, config.resamples, derive_seed(seed, "judge"))
+    bench = _Bench(config, metric, draws, history)
+    if champion is None:
+        ruling = _against_guess(bench, candidate)
+    else:
+        _refuse_strangers(candidate, champion)
+        ruling = _against_champion(bench, candidate, champion)
+    limits, broken = check_limits(config, candidate)
+    decision: Decision = "REJECT" if broken else ruling.decision
+    said = (*broken, *ruling.because, *_reuse(bench, ruling))
+    return Verdict(
+        decision,
+        tuple(map(str, said)),
+        candidate=candidate.name,
+        champion=champion.name if champion else "",
+        metric=metric.name,
+        effect=ruling.comparison.gain,
+        labels_needed=ruling.needed if decision == "HOLD" else None,
+        checks={
+            **_figures(bench, ruling.comparison),
+            **ruling.checks,
+            "limits": limits,
+            "learner": {"name": candidate.learner, "is_baseline": candidate.is_baseline},
+            "reasons": [reason.to_dict() for reason in said],
+        },
+    )
+
+
+def _refuse_strangers(candidate: Scored, champion: Scored) -> None:
+    same_labels = candidate.outcomes.labels == champion.outcomes.labels
+    if candidate.ids != champion.ids or not same_labels:
+        raise StoreError(
+            "candidate and champion were not scored on the same examples and labels",
+            where=champion.name,
+            fix="score the champion again on today's test set: volano turn",
+        )
+
+
+def _against_champion(bench: _Bench, candidate: Scored, champion: Scored) -> _Ruling:
+    ours, theirs = candidate.outcomes, champion.outcomes
+    found = bench.compare(ours, theirs)
+    slices = compare_slices(bench.config, candidate, champion, bench.draws.seed)
+    worse = [result for result in slices if result.is_worse]
+    notes, shared = compare_labels(candidate, champion, bench.compare_rows)
+    checks = {"slices": [result.to_dict() for result in slices], "labels": shared}
+    needed: int | None = None
+    decision: Decision = "HOLD"
+    if worse or found.is_worse:
+        decision, because = "REJECT", _losses(bench, found, worse, len(slices))
+    elif _never_differ(bench.metric, ours, theirs):
+        because = [_no_difference(bench, found, ours, theirs)]
+    elif not found.is_better:
+        because, needed = _undecided(bench, found)
+    elif found.gain.value < bench.config.margin - _EXACT:
+        because = [_said(reasons.UNDER_MARGIN, bench, found)]
+    else:
+        decision, because = "PROMOTE", [_said(reasons.GAIN, bench, found)]
+    return _Ruling(decision, (*because, *notes), found, needed, checks)
+
+
+def _losses(
+    bench: _Bench, found: Comparison, worse: Sequence[SliceResult], looked: int
+) -> list[Reason]:
+    whole = reasons.WORSE if found.is_worse else reasons.GAIN
+    slices = [_slice_reason(result, looked) for result in worse[:_SLICES_SAID]]
+    if len(worse) > _SLICES_SAID:
+        more = str(len(worse) - _SLICES_SAID)
+        slices.append(Reason(reasons.MORE_SLICES, {"count": more}))
+    return [*slices, _said(whole, bench, found)]
+
+
+def _slice_reason(result: SliceResult, looked: int) -> Reason:
+    values = {
+        "field": result.field,
+        "value": repr(result.value),
+        "candidate": f"{result.candidate:.3f}",
+        "champion": f"{result.champion:.3f}",
+        "num": str(result.num_examples),
+        "p": f"{result.p_corrected:.2g}",
+        "looked": str(looked),
+    }
+    return Reason(reasons.SLICE, values)
+
+
+def _never_differ(metric: Metric, ours: LabelOutcomes, theirs: LabelOutcomes) -> bool:
+    return np.array_equal(metric.parts(ours), metric.parts(theirs))
+
+
+def _no_difference(
+    bench: _Bench, found: Comparison, ours: LabelOutcomes, theirs: LabelOutcomes
+) -> Reason:
+    count = int((ours.decided_NC != theirs.decided_NC).any(axis=1).sum())
+    if count == 0:
+        return Reason(reasons.ALIKE, {"num": str(found.num_examples)})
+    return _said(reasons.SAME_FIGURE, bench, found, count=str(count))
+
+
+def _undecided(bench: _Bench, found: Comparison) -> tuple[list[Reason], int | None]:
+    config, margin = bench.config, bench.config.margin
+    because = [_said(reasons.UNDECIDED, bench, found)]
+    if found.gain.low > 0 and found.floor <= 0:
+        because.append(_must_be_surer(bench, found))
+    if margin == 0:
+        return [*because, Reason(reasons.NO_MARGIN, {})], None
+    if found.gain.high < margin:
+        return [*because, _said(reasons.BEST_CASE, bench, found)], None
+    level = 1 - 2 * bench.history.tail(config)
+    more = labels_needed(found.error, found.num_examples, margin, level=level, power=_POWER)
+    text = reasons.NEEDED if more else reasons.ENOUGH
+    return [*because, _said(text, bench, found, more=str(_round(more)))], more
+
+
+def _round(count: int) -> int:
+    """Two figures: the number is known to a few tenths of itself."""
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step
+
+
+def _must_be_surer(bench: _Bench, found: Comparison) -> Reason:
+    values = {
+        "verdicts": str(bench.history.looks),
+        "level": percent(1 - 2 * bench.history.tail(bench.config)),
+        "floor": signed(found.floor),
+        "budget": str(bench.config.reuse_budget),
+    }
+    return Reason(reasons.MUST_BE_SURER, values)
+
+
+def _against_guess(bench: _Bench, candidate: Scored) -> _Ruling:
+    if candidate.guess is None:
+        raise ValueError("the first model is compared with guessing: Scored.guess is missing")
+    found = bench.compare(candidate.outcomes, _guessing(candidate.guess, candidate.outcomes))
+    is_better = found.is_better
+    text = reasons.FIRST if is_better else reasons.GUESS
+    decision: Decision = "PROMOTE" if is_better else "REJECT"
+    because = _said(text, bench, found, label=few(candidate.guess.labels))
+    checks = {"guess": {"labels": list(candidate.guess.labels), bench.metric.name: found.champion}}
+    return _Ruling(decision, (because, *unlearned(candidate)), found, checks=checks)
+
+
+def _guessing(guess: Answer, outcomes: LabelOutcomes) -> LabelOutcomes:
+    """The same answer on every example."""
+    decided_C = np.isin(outcomes.labels, guess.labels)
+    scores_C = np.array([guess.scores.get(label, 0.0) for label in outcomes.labels])
+    shape = outcomes.truth_NC.shape
+    return LabelOutcomes(
+        outcomes.labels,
+        outcomes.truth_NC,
+        np.broadcast_to(decided_C, shape),
+        np.broadcast_to(scores_C, shape),
+        outcomes.is_multiple,
+    )
+
+
+def _reuse(bench: _Bench, ruling: _Ruling) -> list[Reason]:
+    """How worn the test set is, said once its budget is used up."""
+    if bench.history.looks < bench.config.reuse_budget:
+        return []
+    values = {
+        "num": str(ruling.comparison.num_examples),
+        "verdicts": str(bench.history.looks),
+        "luck": percent(bench.history.luck(bench.config)),
+    }
+    return [Reason(reasons.REUSED, values)]
+
+
+def _said(text: str, bench: _Bench, found: Comparison, **more: str) -> Reason:
+    values = {
+        "metric": bench.metric.name,
+        "candidate": f"{found.candidate:.3f}",
+        "champion": f"{found.champion:.3f}",
+        "gain": signed(found.gain.value),
+        "low": signed(found.gain.low),
+        "high": signed(found.gain.high),
+        "level": percent(bench.config.level),
+        "num": str(found.num_examples),
+        "margin": f"{bench.config.margin:g}",
+        "power": percent(_POWER),
+    }
+    return Reason(text, values | more)
+
+
+def _figures(bench: _Bench, found: Comparison) -> dict[str, Any]:
+    history, config = bench.history, bench.config
+    return {
+        bench.metric.name: {"candidate": found.candidate, "champion": found.champion},
+        "level": config.level,
+        "standard_error": found.error,
+        "num_examples": found.num_examples,
+        "num_units": found.num_units,
+        "luck": found.luck,
+        "reuse": {
+            "verdicts": history.looks,
+            "budget": config.reuse_budget,
+            "tail": history.tail(config),
+            "luck": history.luck(config),
+        },
+    }
