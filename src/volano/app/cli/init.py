@@ -1,0 +1,62 @@
+"""``volano init``: look at a file, guess, and write a commented volano.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from volano.app.cli.screen import (
+    AsJson,
+    DryRun,
+    Override,
+    next_command,
+    print_json,
+    print_lines,
+)
+
+__all__ = ["add", "init"]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)
+
+
+def init(
+    folder: Annotated[str, typer.Argument(help="The project's folder; made if needed.")],
+    data: Annotated[str, typer.Option("--data", help="A CSV, TSV, JSONL or Parquet file.")],
+    test: Annotated[str, typer.Option("--test", help="A file that is the frozen test set.")] = "",
+    text: Annotated[str, typer.Option("--text", help="The text column, or a,b for two.")] = "",
+    target: Annotated[str, typer.Option("--target", help="The label column.")] = "",
+    unknown: Annotated[str, typer.Option("--unknown", help="Label for none of these.")] = "",
+    task: Annotated[str, typer.Option("--task", help="Kind of work.")] = "text-classification",
+    set: Override = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Guess task, columns and language from a file; say each guess and write volano.yaml."""
+    from volano.loop.start import Said, start_project
+
+    said = Said(
+        Path(data),
+        Path(test) if test else None,
+        text,
+        target,
+        unknown,
+        task,
+        tuple(set or ()),
+    )
+    started = start_project(Path(folder), said, dry_run=dry_run)
+    if as_json:
+        print_json({"project": str(started.root), "guesses": list(started.guesses)})
+        return
+    print_lines(["guessed from the file:", *(f"  {line}" for line in started.guesses)])
+    if started.unsure:
+        print_lines(["", "not sure; please check:", *(f"  {line}" for line in started.unsure)])
+    if dry_run:
+        print_lines(["", started.text])
+        return
+    print_lines([f"\nwritten: {started.root / 'volano.yaml'}"])
+    next_command(f"cd {folder} && volano turn")

@@ -1,0 +1,114 @@
+"""``volano list``, ``show`` and ``diff``: nouns to look at."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from volano.app.cli.screen import (
+    AsJson,
+    Folder,
+    next_command,
+    print_json,
+    print_lines,
+    print_table,
+)
+from volano.app.cli.screen import progress as show_progress
+
+__all__ = ["add", "diff", "list_", "show"]
+
+
+class Noun(StrEnum):
+    """What can be listed."""
+
+    models = "models"
+    datasets = "datasets"
+    reports = "reports"
+    turns = "turns"
+    releases = "releases"
+
+
+def add(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("list")(list_)
+    app.command()(show)
+    app.command()(diff)
+
+
+def list_(
+    noun: Annotated[Noun, typer.Argument(help="What to list.")],
+    project: Folder = ".",
+    as_json: AsJson = False,
+) -> None:
+    """List models, datasets, reports, turns or releases, the newest first."""
+    from volano.loop.overview import list_nouns
+    from volano.loop.project import Project
+
+    with Project.open(project) as opened:
+        rows = list_nouns(opened, noun.value)
+    if as_json:
+        print_json({noun.value: rows})
+    elif rows:
+        print_table(list(rows[0]), (list(row.values()) for row in rows))
+        next_command(f"volano show {noun.value.removesuffix('s')}:latest")
+    else:
+        print_lines([f"no {noun.value} yet"])
+        next_command("volano turn")
+
+
+def show(
+    name: Annotated[str, typer.Argument(help="model:champion, dataset:latest, turn:7, ...")],
+    project: Folder = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Show one model, dataset, report or turn, with where it came from."""
+    from volano.loop.overview import describe
+    from volano.loop.project import Project
+
+    with Project.open(project) as opened:
+        found = describe(opened, name)
+    if as_json:
+        print_json(found)
+        return
+    print_lines([json.dumps(found, ensure_ascii=False, indent=1)])
+    next_command("volano status")
+
+
+def diff(
+    one: Annotated[str, typer.Argument(help="model:champion")],
+    other: Annotated[str, typer.Argument(help="model:latest")],
+    project: Folder = ".",
+    as_json: AsJson = False,
+) -> None:
+    """Compare two models on the latest frozen examples."""
+    from volano.loop.overview import difference
+    from volano.loop.project import Project
+
+    with Project.open(project, events=show_progress(as_json)) as opened:
+        found = difference(opened, one, other)
+    if as_json:
+        print_json(found)
+        return
+    first, second = found["first"], found["second"]
+    if found["same"]:
+        print_lines([f"both are model:{first['model'][:12]}"])
+    heads = ["metric", *(f"{part['learner']} {part['model'][:8]}" for part in (first, second))]
+    print_table(
+        [*heads, "gain"],
+        (
+            [
+                name,
+                f"{row['first']['value']:.3f}",
+                f"{row['second']['value']:.3f}",
+                f"{row['gain']:+.3f}",
+            ]
+            for name, row in found["metrics"].items()
+        ),
+    )
+    for side in ("first", "second"):
+        if found[f"labels_only_{side}"]:
+            print_lines([f"labels only {side}: {', '.join(found[f'labels_only_{side}'])}"])
+    next_command("volano show report:latest")

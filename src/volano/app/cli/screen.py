@@ -1,0 +1,126 @@
+"""What the terminal shows: results on stdout, progress and warnings on stderr, JSON when asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from volano.core.events import Event, Events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from volano.core.errors import VolanoError
+
+__all__ = [
+    "AsJson",
+    "By",
+    "DryRun",
+    "Folder",
+    "Override",
+    "next_command",
+    "print_json",
+    "print_lines",
+    "print_table",
+    "progress",
+    "show_error",
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Folder = Annotated[str, typer.Option("--project", "-p", help="The project's folder.")]
+Override = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value laid over volano.yaml; may be given many times."),
+]
+By = Annotated[str, typer.Option("--by", help="Who does this; for the audit log.")]
+
+_REDRAW_SECONDS = 0.1
+
+
+def print_json(value: object) -> None:
+    """One object on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines on stdout."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Columns aligned on stdout; a Chinese character counts as two cells."""
+    from rich.cells import cell_len
+
+    texts = [[str(cell) for cell in row] for row in [columns, *rows]]
+    widths = [max(cell_len(row[place]) for row in texts) for place in range(len(columns))]
+    for row in texts:
+        cells = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+
+def next_command(command: str, as_json: bool = False) -> None:
+    """The last line: what to type next."""
+    if not as_json:
+        sys.stdout.write(f"\nnext: {command}\n")
+
+
+def show_error(error: VolanoError, as_json: bool) -> None:
+    """What, where, try: as JSON on stdout, or as text on stderr."""
+    if as_json:
+        print_json({"error": error.to_dict()})
+        return
+    sys.stderr.write(f"error: {error}\n")
+
+
+def progress(as_json: bool = False) -> Events:
+    """Events shown on stderr: live on a terminal, one line a stage elsewhere."""
+    return Events((_Progress(is_quiet=as_json, is_live=sys.stderr.isatty()).hear,))
+
+
+@dataclass
+class _Progress:
+    is_quiet: bool
+    is_live: bool
+    started: dict[str, float] = field(default_factory=dict)
+    drawn: float = 0.0
+
+    def hear(self, event: Event) -> None:
+        if event.kind == "warning":
+            self._line(f"warning: {event.text}")
+        elif self.is_quiet:
+            return
+        elif event.kind == "stage" and event.done == 0:
+            self.started[event.text] = time.monotonic()
+            self._draw(f"  {event.text} ...")
+        elif event.kind == "stage":
+            seconds = time.monotonic() - self.started.pop(event.text, time.monotonic())
+            self._line(f"  {event.text:<24} {seconds:6.1f} s")
+        elif event.kind == "note":
+            self._line(f"    {event.text}")
+        elif event.kind == "progress" and time.monotonic() - self.drawn > _REDRAW_SECONDS:
+            self._draw(f"  {event.stage}: {event.done:,} of {event.total:,} {event.text}")
+
+    def _line(self, text: str) -> None:
+        clear = "\r\x1b[2K" if self.is_live else ""
+        sys.stderr.write(f"{clear}{text}\n")
+        sys.stderr.flush()
+
+    def _draw(self, text: str) -> None:
+        self.drawn = time.monotonic()
+        if self.is_live:
+            sys.stderr.write(f"\r\x1b[2K{text}")
+            sys.stderr.flush()
+
+
+def short(value: Any) -> str:
+    """The first characters of a hash, as people see it."""
+    return str(value)[:12]

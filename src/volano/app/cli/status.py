@@ -1,0 +1,62 @@
+"""``volano status``: how the project stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from volano.app.cli.screen import AsJson, Folder, next_command, print_json, print_lines
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["add", "status"]
+
+
+def add(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)
+
+
+def status(project: Folder = ".", as_json: AsJson = False) -> None:
+    """Champion, last turn, what waits for people, live accuracy."""
+    from volano.loop.overview import describe_status
+    from volano.loop.project import Project
+
+    with Project.open(project) as opened:
+        found = describe_status(opened)
+    if as_json:
+        print_json(found)
+        return
+    print_lines(_lines(found))
+    if found["turn"] is None:
+        next_command("volano turn")
+    elif found["reviews"]["open"]:
+        next_command("volano review --export todo.csv")
+    else:
+        next_command("volano serve")
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['project']}: {found['task']}"]
+    champion, last = found["champion"], found["turn"]
+    if champion:
+        forced = " (forced)" if champion["forced"] else ""
+        lines.append(f"  champion    {champion['model'][:12]} since {champion['since']}{forced}")
+        lines.append(f"              {champion['because']}")
+    else:
+        lines.append("  champion    none yet")
+    if last:
+        lines.append(f"  last turn   {last['number']} at {last['at']}: {last['decision']}")
+        lines += [f"              {reason}" for reason in last["because"]]
+        lines += [f"  {name + ' report':<12}{path}" for name, path in last["reports"].items()]
+    waiting = found["reviews"]
+    lines.append(f"  served      {found['predictions']:,} answers, {found['feedback']:,} signals")
+    lines.append(f"  reviews     {waiting['open']} open, {waiting['answered']} answered")
+    live = found["live_accuracy"]
+    if live:
+        told = live["accuracy"]
+        lines.append(
+            f"  live        {told['value']:.3f} right ({told['low']:.3f} to {told['high']:.3f}), "
+            f"from {live['num_labels']} reviewed answers picked at random"
+        )
+    return lines

@@ -1,0 +1,42 @@
+"""The project file: one section a room, each defined where it is used."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from volano.core.config import Config, Effort
+from volano.data.config import DataConfig, PrepareConfig
+from volano.evals.config import EvaluateConfig
+from volano.export.config import ExportConfig
+from volano.feedback.config import FeedbackConfig
+from volano.loop.gate import GateConfig
+from volano.serve.config import ServeConfig
+from volano.tasks.task import LabelsConfig
+from volano.train.config import TrainConfig
+
+__all__ = ["ProjectConfig"]
+
+
+class ProjectConfig(Config):
+    """``volano.yaml``: the kind of work, the data, one dial, and whatever else a team wants to say.
+
+    Attributes:
+        task: the kind of work.
+        language: of reports and of the console.
+        seed: where all chance comes from.
+        effort: the one dial: ``quick``, ``normal`` or ``thorough``.
+    """
+
+    task: str
+    data: DataConfig
+    language: Literal["en", "zh"] = "en"
+    seed: int = 0
+    effort: Effort = "normal"
+    labels: LabelsConfig = LabelsConfig()
+    prepare: PrepareConfig = PrepareConfig()
+    train: TrainConfig = TrainConfig()
+    export: ExportConfig = ExportConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    gate: GateConfig = GateConfig()
+    serve: ServeConfig = ServeConfig()
+    feedback: FeedbackConfig = FeedbackConfig()

@@ -1,0 +1,72 @@
+"""Explaining settings: every value of a section, and why each is what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from volano.core.errors import UnknownNameError
+from volano.train.config import plan_learners, resolve_train
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from volano.loop.project import Project
+
+__all__ = ["explain"]
+
+
+def explain(project: Project, section: str) -> list[dict[str, Any]]:
+    """The values of one section (all of them where it is empty): key, value, why.
+
+    Raises:
+        UnknownNameError: there is no such section.
+    """
+    config = project.config
+    sections = list(type(config).model_fields)
+    if section and section not in sections:
+        raise UnknownNameError.among("section", section, sections)
+    rows: list[dict[str, Any]] = []
+    for name in [section] if section else sections:
+        value = getattr(config, name)
+        if name == "train":
+            rows += _explain_train(project)
+        elif hasattr(value, "model_dump"):
+            rows += _rows(name, value)
+        else:
+            rows.append(_row(name, value, name in config.model_fields_set))
+    return rows
+
+
+def _explain_train(project: Project) -> list[dict[str, Any]]:
+    config = project.config
+    resolved, derived = resolve_train(config.train, config.effort, config.seed)
+    why = {fact.key: fact.why for fact in derived}
+    rows = _rows("train", config.train)
+    for row in rows:
+        if row["key"] in why:
+            row["value"] = getattr(resolved, row["key"].partition(".")[2])
+            row["why"] = why[row["key"]]
+    learners = plan_learners(resolved, project.task, project.hub.learners)
+    told = "cheapest first; a dearer one must beat it on held-out rows"
+    return [*rows, {"key": "train (plan)", "value": ", ".join(learners), "why": told}]
+
+
+def _rows(name: str, value: BaseModel) -> list[dict[str, Any]]:
+    rows = []
+    for field in type(value).model_fields:
+        inner = getattr(value, field)
+        key = f"{name}.{field}"
+        if hasattr(inner, "model_dump"):
+            rows += _rows(key, inner)
+        else:
+            rows.append(_row(key, inner, field in value.model_fields_set))
+    return rows
+
+
+def _row(key: str, value: Any, is_written: bool) -> dict[str, Any]:
+    plain = [inner.model_dump(mode="json") for inner in value] if _holds_models(value) else value
+    return {"key": key, "value": plain, "why": "volano.yaml" if is_written else "default"}
+
+
+def _holds_models(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and hasattr(value[0], "model_dump")

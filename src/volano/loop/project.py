@@ -1,0 +1,197 @@
+"""A project: a folder with ``volano.yaml``, its state in ``.volano``, every verb a method."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from volano.core.config import Settings, build_config, override, read_settings
+from volano.core.errors import UserError
+from volano.core.events import Events
+from volano.core.nouns import Dataset, Model, Report
+from volano.core.refs import Ref
+from volano.loop.config import ProjectConfig
+from volano.store import releases, turns
+from volano.store.artifacts import ArtifactStore
+from volano.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from volano.core.hooks import Hub
+    from volano.core.nouns import Answer, Release, Turn, Verdict
+    from volano.models import Predictor
+    from volano.tasks.task import Task
+
+__all__ = ["PROJECT_FILE", "STATE", "Project"]
+
+PROJECT_FILE = "volano.yaml"
+STATE = ".volano"
+
+
+class Project:
+    """One team's wheel: settings, artifacts, ledger, and the verbs that turn it.
+
+    Nothing on disk is touched until a verb needs it. Use it as a context manager, or ``close`` it.
+    """
+
+    def __init__(self, root: Path, settings: Settings, hub: Hub, events: Events) -> None:
+        self.root = root
+        self.hub = hub
+        self.events = events
+        self.config = build_config(ProjectConfig, settings)
+        kind = hub.find("task", self.config.task)
+        self.task: Task = kind(self.config.labels)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str = ".",
+        *,
+        set: Sequence[str] = (),
+        events: Events | None = None,
+    ) -> Project:
+        """Open the project in ``path``; ``set`` holds ``key=value`` pairs laid over its file.
+
+        Raises:
+            ConfigError: there is no project file, or something in it is wrong (says the line).
+        """
+        from volano.loop.plugins import load_hub
+
+        root = Path(path).resolve()
+        file = root / PROJECT_FILE if root.is_dir() or not root.suffix else root
+        settings = override(read_settings(file), set)
+        return cls(file.parent, settings, load_hub(), events or Events())
+
+    @property
+    def state(self) -> Path:
+        """The folder of this project's state."""
+        return self.root / STATE
+
+    @cached_property
+    def store(self) -> ArtifactStore:
+        """Where artifacts are kept."""
+        return ArtifactStore(str(self.state / "artifacts"), self.state / "cache")
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What happened, in SQL."""
+        return Ledger.open(self.state / "ledger.db")
+
+    def turn(self) -> Turn:
+        """The whole wheel once: collect, prepare, train, export, evaluate, judge, promote.
+
+        Whatever is unchanged is skipped; a turn that was killed is continued.
+
+        Raises:
+            BusyError: another turn of this project is running.
+        """
+        from volano.loop.turn import turn
+
+        return turn(self)
+
+    def collect(self) -> Dataset:
+        """Read the sources into a Dataset of raw Examples."""
+        from volano.loop.steps import Steps
+
+        return Steps(self).collect()
+
+    def prepare(self) -> Dataset:
+        """Mark, drop and split; collects first if anything changed."""
+        from volano.loop.steps import Steps
+
+        return Steps(self).prepare()
+
+    def train(self) -> Model:
+        """Train the learners of the task and export the best; earlier stages run if needed."""
+        from volano.loop.steps import Steps
+
+        return Steps(self).train().candidate
+
+    def evaluate(self, model: Model | str = "model:latest") -> Report:
+        """Score a model on the frozen test examples of the latest data."""
+        from volano.loop.steps import Steps
+
+        found = self.find(Model, model) if isinstance(model, str) else model
+        return Steps(self).evaluate(found)
+
+    def judge(self, report: Report) -> Verdict:
+        """Compare a candidate's report with the champion's on the same examples."""
+        from volano.loop.steps import Steps
+
+        return Steps(self).judge(report)
+
+    def promote(
+        self, model: Model | str, *, because: Verdict | str, by: str = "", forced: bool = False
+    ) -> Release:
+        """Make a model the champion; without a verdict that promotes it this is a forced release.
+
+        Raises:
+            RefusedError: the verdict given does not promote, or a bare reason is given unforced.
+        """
+        from volano.loop.release import promote
+
+        found = self.find(Model, model) if isinstance(model, str) else model
+        return promote(self, found, because=because, by=by, forced=forced)
+
+    def rollback(self, *, because: str, by: str = "") -> Release:
+        """Let the champion before the present one answer again."""
+        return releases.rollback(self.ledger, because=because, by=by)
+
+    def predictor(self, model: str = "model:champion") -> Predictor:
+        """What answers requests: the same for reports, HTTP, batches and this."""
+        from volano.models import Predictor
+
+        return Predictor.load(self.find(Model, model).folder)
+
+    def predict(
+        self, rows: Sequence[Mapping[str, object]], *, explain: bool = False
+    ) -> list[Answer]:
+        """Ask the champion; rows are raw fields by the project's own column names."""
+        return self.predictor().predict(rows, explain=explain)
+
+    def find(self, noun: type[Any], name: str) -> Any:
+        """The artifact that a reference means: ``model:champion``, ``dataset:latest``, a hash.
+
+        Raises:
+            UserError: nothing of that name; says what to do first.
+        """
+        ref = Ref.parse(name, default=noun.noun)
+        if ref.noun != noun.noun:
+            raise UserError(f"{name!r} is no {noun.noun}", fix=f"{noun.noun}:latest")
+        return self.store.open(noun, self._hash_of(ref))
+
+    def _hash_of(self, ref: Ref) -> str:
+        if ref.name == "champion":
+            champion = releases.champion(self.ledger)
+            if champion is None:
+                raise UserError("there is no champion yet", fix="volano turn")
+            return champion.model if ref.noun == "model" else self._report_of(champion.model)
+        if ref.name == "latest":
+            last = turns.find_turn(self.ledger, "latest", state="finished")
+            if last is None or last.result is None:
+                raise UserError("no turn has finished yet", fix="volano turn")
+            return str(last.result[ref.noun])
+        return ref.name
+
+    def _report_of(self, model: str) -> str:
+        for record in turns.list_turns(self.ledger, state="finished"):
+            reports = (record.result or {}).get("report_of", {})
+            if model in reports:
+                return str(reports[model])
+        raise UserError(f"no report of model {model[:12]} is known", fix="volano turn")
+
+    def close(self) -> None:
+        """Let go of the ledger's file."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.root)!r}, task={self.config.task!r})"

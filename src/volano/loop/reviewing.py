@@ -1,0 +1,55 @@
+"""Reviews out to a spreadsheet and back: picks are filed first, answers are checked first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from volano.core.errors import UserError
+from volano.core.nouns import Dataset, Model
+from volano.feedback import export_reviews, fill_reviews, import_reviews
+from volano.store import releases, turns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from volano.loop.project import Project
+
+__all__ = ["import_sheet", "write_sheet"]
+
+
+def write_sheet(project: Project, path: Path) -> int:
+    """File new picks, then write every open item; how many were written."""
+    fill_reviews(project.config.feedback, project.task, project.ledger, project.config.seed)
+    num = export_reviews(project.ledger, project.task, path)
+    if num == 0:
+        path.unlink(missing_ok=True)
+        raise UserError(
+            "nothing waits for review", fix="volano serve, and let people ask; or volano turn"
+        )
+    return num
+
+
+def import_sheet(project: Project, path: Path, *, by: str, new_labels: bool) -> dict[str, Any]:
+    """Keep what people filled in; labels that no model or dataset knows are refused."""
+    done = import_reviews(
+        project.ledger,
+        project.task,
+        path,
+        _known_labels(project),
+        by=by,
+        new_labels=new_labels,
+    )
+    return done.to_dict()
+
+
+def _known_labels(project: Project) -> set[str]:
+    known: set[str] = set()
+    champion = releases.champion(project.ledger)
+    if champion is not None:
+        known.update(project.store.open(Model, champion.model).card["labels"])
+    last = turns.find_turn(project.ledger, "latest", state="finished")
+    if last is not None and last.result is not None:
+        data = project.store.open(Dataset, last.result["dataset"])
+        for labels in data.labelled("train", "validation", "test").column("target").to_pylist():
+            known.update(labels)
+    return set(project.task.today(sorted(known)))
