@@ -168,7 +168,8 @@ def test_a_split_by_time_tests_on_the_latest_rows(workshop: Workshop) -> None:
     workshop.write("a.csv", "\n".join(["text,label,day", *body]) + "\n")
     fields = {"text": "text", "target": "label", "time": "day"}
     collected = workshop.collect("a.csv", fields=fields)
-    clean = workshop.prepare(collected, split={"by_time": True, "validation": 0})
+    split = {"by_time": True, "validation": 0}
+    clean = workshop.prepare(collected, near_duplicates=0, split=split)
     lines = dict(workshop.rows(clean, "line", "split"))
     assert max(n for n, s in lines.items() if s == "train") < min(
         n for n, s in lines.items() if s == "test"

@@ -137,7 +137,7 @@ class PrepareConfig(Config):
         split: how rows are divided.
     """
 
-    near_duplicates: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
+    near_duplicates: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
     conflicts: Literal["majority", "drop", "keep"] = "majority"
     rare_labels: Annotated[int, Field(ge=0)] = 2
     split: SplitConfig = SplitConfig()

@@ -17,6 +17,7 @@ from volano.data.split import HELD, SplitRow, assign
 from volano.data.steps.duplicates import drop_duplicates
 from volano.data.steps.leaks import note_leaks
 from volano.data.steps.near_duplicates import find_near_duplicates, name_clusters
+from volano.data.steps.old_skills import OLD_SKILLS, retire_tests
 from volano.data.steps.rare_labels import drop_rare_labels
 from volano.data.steps.texts import drop_empty, join_text, mark_texts, normalise
 
@@ -73,7 +74,9 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     card = _card(frame, collected, config)
     for reason, count in card["dropped"].items():
         events.note(f"{count} rows dropped: {reason}")
-    return _keep(frame, collected, card, store)
+    retired = retire_tests(frame.table, previous)
+    card["counts"]["old_skills"] = retired.num_rows
+    return _keep(frame, collected, card, retired, store)
 
 
 def _steps(config: PrepareConfig, fields: FieldsConfig, task: Task) -> tuple[Step, ...]:
@@ -317,7 +320,13 @@ def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, 
     }
 
 
-def _keep(frame: Frame, collected: Dataset, card: dict[str, Any], store: ArtifactStore) -> Dataset:
+def _keep(
+    frame: Frame,
+    collected: Dataset,
+    card: dict[str, Any],
+    retired: pa.Table,
+    store: ArtifactStore,
+) -> Dataset:
     scratch = [name for name in frame.table.column_names if name.startswith("_")]
     table = frame.table.drop_columns(scratch).combine_chunks()
     table = table.replace_schema_metadata(collected.examples.schema.metadata)
@@ -326,4 +335,6 @@ def _keep(frame: Frame, collected: Dataset, card: dict[str, Any], store: Artifac
     with store.draft() as draft:
         pq.write_table(table, draft / "examples.parquet", compression=_COMPRESSION)
         pq.write_table(dropped, draft / "dropped.parquet", compression=_COMPRESSION)
+        if retired.num_rows:
+            pq.write_table(retired, draft / OLD_SKILLS, compression=_COMPRESSION)
         return store.keep(Dataset, draft, card)

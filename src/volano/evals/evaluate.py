@@ -248,7 +248,7 @@ def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, An
         return {"num_examples": 0}
     table = pq.read_table(path)
     truth = [task.today(labels) for labels in table.column("target").to_pylist()]
-    rows = table.column("fields").to_pylist()
+    rows = [json.loads(fields) for fields in table.column("fields").to_pylist()]
     kept = [place for place, labels in enumerate(truth) if labels]
     if not kept:
         return {"num_examples": 0}
