@@ -18,6 +18,7 @@ from volano.store.predictions import (
     list_predictions,
     purge_predictions,
 )
+from volano.store.reviews import ReviewItem, answered_reviews, file_reviews, open_reviews
 
 if TYPE_CHECKING:
     from volano.store.ledger import Ledger
@@ -78,6 +79,19 @@ def test_an_erased_input_leaves_no_trace_in_the_file(ledger: Ledger) -> None:
     ledger.close()
     written = b"".join(path.read_bytes() for path in ledger.path.parent.glob("ledger.db*"))
     assert words.encode() not in written
+
+
+def test_erased_inputs_leave_their_reviews_too(ledger: Ledger) -> None:
+    add_predictions(ledger, [prediction("old", at=1.0), prediction("new", at=10.0)])
+    fields = {"body": "卡在哪里"}
+    file_reviews(
+        ledger,
+        [ReviewItem("prediction", name, fields, ("卡",), "random", 0.5) for name in ("old", "new")],
+    )
+    purge_predictions(ledger, 5.0)
+    assert [(item.ref, item.fields) for item in open_reviews(ledger)] == [("new", fields)]
+    closed = {item.ref: item.fields for item in answered_reviews(ledger, skipped=True)}
+    assert closed == {"old": {}}
 
 
 def test_feedback_is_kept_however_it_comes(ledger: Ledger) -> None:

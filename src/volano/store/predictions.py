@@ -107,10 +107,13 @@ def list_predictions(
 def purge_predictions(ledger: Ledger, older_than: float, *, by: str = "retention") -> int:
     """Erase the inputs of predictions given before ``older_than``; their hash stays.
 
+    Reviews hold a copy of the input, which goes too; one that nobody answered is closed, since
+    there is nothing left to look at.
+
     Returns:
         How many inputs were erased.
     """
-    predictions = schema.predictions
+    predictions, reviews = schema.predictions, schema.reviews
     with ledger.write() as connection:
         # JSON columns hold SQL NULL for None, so this finds only what is still there.
         erased = connection.execute(
@@ -119,6 +122,11 @@ def purge_predictions(ledger: Ledger, older_than: float, *, by: str = "retention
             .values(input=None)
         ).rowcount
         if erased:
+            old = select(predictions.c.id).where(predictions.c.at < older_than)
+            copies = (reviews.c.what == "prediction", reviews.c.ref.in_(old))
+            connection.execute(update(reviews).where(*copies).values(fields={}))
+            unanswered = update(reviews).where(*copies, reviews.c.state == "open")
+            connection.execute(unanswered.values(state="skipped"))
             detail = {"inputs": erased, "older_than": older_than}
             record_within(connection, by, "purge-predictions", detail)
     return erased
