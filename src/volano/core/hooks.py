@@ -20,7 +20,6 @@ class Hub:
     readers: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, Any] = field(default_factory=dict)
     learners: dict[str, Any] = field(default_factory=dict)
-    engines: dict[str, Any] = field(default_factory=dict)
 
     def add_reader(self, suffix: str, reader: Any) -> None:
         """A file format of sources: ``reader(path, config) -> Batch`` for names ending so."""
@@ -33,10 +32,6 @@ class Hub:
     def add_learner(self, name: str, learner: Any) -> None:
         """A way to train (contract: ``volano.train.learner.Learner``)."""
         _add(self.learners, "learner", name, learner)
-
-    def add_engine(self, name: str, engine: Any) -> None:
-        """What answers from a bundle (contract: ``volano.models.engine.Engine``)."""
-        _add(self.engines, "engine", name, engine)
 
     def find(self, noun: str, name: str) -> Any:
         """The ``noun`` registered as ``name``; the error suggests the nearest name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import metadata
 
-from volano import data, models, tasks, train
+from volano import data, tasks, train
 from volano.core.errors import UserError
 from volano.core.hooks import Hub
 
@@ -22,7 +22,7 @@ def load_hub() -> Hub:
         UserError: a plugin cannot be loaded; names it.
     """
     hub = Hub()
-    for room in (tasks, data, models, train):
+    for room in (tasks, data, train):
         room.register(hub)
     for entry in sorted(metadata.entry_points(group=_GROUP), key=lambda found: found.name):
         _load(entry, hub)

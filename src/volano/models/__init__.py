@@ -7,20 +7,7 @@ report see the same. Never: training, files of a project, the web.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from volano.models.bundle import Spec, write_bundle
 from volano.models.predictor import Predictor
 
-if TYPE_CHECKING:
-    from volano.core.hooks import Hub
-
-__all__ = ["Predictor", "Spec", "register", "write_bundle"]
-
-
-def register(hub: Hub) -> None:
-    """The built-in engines."""
-    from volano.models.predictor import ENGINES
-
-    for name, engine in ENGINES.items():
-        hub.add_engine(name, engine)
+__all__ = ["Predictor", "Spec", "write_bundle"]

@@ -46,11 +46,6 @@ class TextClassification:
         return pa.list_(pa.string())
 
     @property
-    def widget(self) -> str:
-        """One choice or several."""
-        return "choose-many" if self.is_multiple else "choose-one"
-
-    @property
     def default_metric(self) -> str:
         """Accuracy for one label, macro F1 for several."""
         return "macro_f1" if self.is_multiple else "accuracy"
