@@ -18,6 +18,16 @@ class FeedbackConfig(Config):
 
     A given label counts; a score confirms the answer only from ``score_makes_label`` on. People who
     disagree send a prediction to review. One of ``trusted`` settles it alone.
+
+    Attributes:
+        corrections: whether a given label makes an Example.
+        score_makes_label: the score from which an answer counts as confirmed.
+        agreement: how people must agree: ``unanimous``, ``majority``, or ``latest`` wins.
+        trusted: people whose word settles it.
+        min_people: how many must have spoken.
+        new_labels: what a label that no model knows does: wait for ``review``, or ``accept``.
+        num_reviews: predictions sent to review at a time; half of them are drawn at random.
+        max_batch: signals in one request.
     """
 
     corrections: bool = True

@@ -22,9 +22,18 @@ class ProjectConfig(Config):
 
     Attributes:
         task: the kind of work.
-        language: of reports and of the console.
+        data: where rows come from and what their columns mean.
+        language: of reports.
         seed: where all chance comes from.
         effort: the one dial: ``quick``, ``normal`` or ``thorough``.
+        labels: how labels are read, and what became of old ones.
+        prepare: what happens to rows between collecting and training.
+        train: how candidates are trained.
+        export: how a trained model becomes the bundle that is served.
+        evaluate: what a report looks at.
+        gate: the gate between a candidate and its users.
+        serve: where answers are served, and what is kept of a request.
+        feedback: which signals become examples.
     """
 
     task: str

@@ -17,7 +17,20 @@ _KEY = re.compile(r"[\x21-\x7e]{16,512}")
 
 
 class ServeConfig(Config):
-    """Where answers are served, what is kept of a request, and how much one may hold."""
+    """Where answers are served, what is kept of a request, and how much one may hold.
+
+    Attributes:
+        host: where to listen; anything but this machine needs a key.
+        port: where to listen; 0 takes any free one.
+        key_file: a file with one key on each line; the variable VOLANO_KEY works too.
+        log_inputs: ``full``, ``masked`` (identifiers are replaced) or ``none``.
+        retention_days: after so many days logged inputs are erased; their hash stays.
+        max_batch: rows in one request.
+        max_body_bytes: bytes in one request.
+        threads: requests answered at the same time.
+        poll_seconds: how soon a promotion is followed.
+        stop_seconds: how long a stop waits for requests under way.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

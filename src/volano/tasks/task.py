@@ -22,7 +22,17 @@ __all__ = ["LabelsConfig", "Task"]
 
 
 class LabelsConfig(Config):
-    """How labels are read, and what became of old ones."""
+    """How labels are read, and what became of old ones.
+
+    Attributes:
+        separator: what stands between the labels of one cell; naming one means that a row may
+            carry several labels.
+        names: a file with one label name on each line, for sources that write labels as numbers
+            counted from 0.
+        unknown: the label that means "none of these"; empty where there is none.
+        rename: today's name of an old label; two old labels with one name are merged.
+        remove: labels that are no more; a row that carried nothing else has no label now.
+    """
 
     separator: str = ""
     names: str = ""
@@ -62,11 +72,6 @@ class Task(Protocol):
     @property
     def learners(self) -> tuple[str, ...]:
         """Learners that can serve it, cheapest first; the first is the baseline."""
-        ...
-
-    @property
-    def widget(self) -> str:
-        """How a person labels one Example: ``choose-one`` or ``choose-many``."""
         ...
 
     @property
