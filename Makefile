@@ -1,0 +1,67 @@
+# Each target sets itself up from nothing, and a second call is quick: `make demo` on a fresh clone
+# is enough. PYTHON is any Python from 3.11 on; VENV is where everything is installed.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+CODE := src tests benchmarks examples
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo setup test check fix docs bench
+
+help:
+	@echo "make demo    turn the wheel twice on examples/support-tickets (light core only)"
+	@echo "make test    every test; make test ARGS='-m \"not slow\"' leaves the slow ones out"
+	@echo "make check   format, lint, types, and which room may import which"
+	@echo "make fix     mend format and lint where that can be done by itself"
+	@echo "make docs    build the documentation site into site/"
+	@echo "make bench   run what measures the judge and the learners (minutes)"
+	@echo "make setup   what developing needs, in $(VENV)"
+
+demo: $(VENV)/.core
+	@$(BIN)/python examples/support-tickets/demo.py $(ARGS)
+
+setup: $(VENV)/.dev
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -rs $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m mkdocs build --strict
+
+bench: $(VENV)/.dev
+	@for script in benchmarks/*.py; do \
+	  echo "== $$script"; $(BIN)/python "$$script" $(ARGS) || exit 1; done
+
+# A stamp is written when all went well; it is made again when the file of versions changes.
+$(VENV)/.core: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "error: there is no $(PYTHON)"; \
+	    echo "  try  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: volano needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1)"; \
+	    echo "  try  make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error: $(PYTHON) cannot make virtual environments"; \
+	    echo "  try  apt install python3-venv, or another python: make PYTHON=..."; exit 1; }
+	@echo "setting up $(VENV) (once; a minute or two)"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(PIP) -e '.[dev,docs]'
+	@touch $@
