@@ -94,12 +94,13 @@ def evaluate(
         "guess": _guess(task, data, truth),
         "errors": _worst(config, rows, predictor, outcomes, test.column("id").to_pylist()),
         "old_skills": _old_skills(task, predictor, data),
+        "training_counts": dict(model.card.get("label_counts", {})),
         "training": dict(model.card.get("training", {})),
         "parity": dict(model.card.get("parity", {})),
         "cost": measure_cost(predictor, rows, model.folder, config.timed_requests),
     }
     with store.draft() as folder:
-        text = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True)
+        text = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
         (folder / "report.json").write_text(text, "utf-8")
         table = _answer_table(test, answers, outcomes, columns)
         pq.write_table(table, folder / "answers.parquet", compression="zstd")
@@ -123,10 +124,12 @@ def _codes(units: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _metrics(task: Task, outcomes: LabelOutcomes, draws: Draws) -> dict[str, dict[str, float]]:
-    return {
-        name: estimate(metric.parts(outcomes), metric.combine, draws).to_dict()
+    """Each metric that has a value on these rows; JSON knows no other numbers."""
+    found = {
+        name: estimate(metric.parts(outcomes), metric.combine, draws)
         for name, metric in task.metrics.items()
     }
+    return {name: one.to_dict() for name, one in found.items() if np.isfinite(one.value)}
 
 
 def _per_label(outcomes: LabelOutcomes) -> list[dict[str, Any]]:
@@ -179,10 +182,10 @@ def _slices(
     for (field, value), rows in indices(columns).items():
         units = np.unique(draws.unit_N[rows], return_inverse=True)[1].astype(np.int64)
         part = Draws(units, draws.num, draws.seed)
-        score = estimate(parts_NK[rows], metric.combine, part).to_dict()
-        found.append(
-            {"field": field, "value": value, "num_examples": len(rows), metric.name: score}
-        )
+        score = estimate(parts_NK[rows], metric.combine, part)
+        told = {"field": field, "value": value, "num_examples": len(rows)}
+        if np.isfinite(score.value):
+            found.append({**told, metric.name: score.to_dict()})
     return found
 
 
@@ -211,7 +214,7 @@ def _guess(task: Task, data: Dataset, truth: Sequence[Sequence[str]]) -> dict[st
     return {
         "labels": list(answer.labels),
         "scores": dict(answer.scores),
-        "metrics": figures,
+        "metrics": {name: value for name, value in figures.items() if np.isfinite(value)},
     }
 
 
@@ -222,11 +225,19 @@ def _worst(
     outcomes: LabelOutcomes,
     ids: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """The mistakes that the model was surest of, with the words that led it there."""
+    """The mistakes that the model was surest of, with the words that led it there.
+
+    How sure: of the label it gave; where labels overlap, of the one it wrongly gave or left out.
+    """
     wrong = np.flatnonzero(~outcomes.right_N)
-    top_N = outcomes.scores_NC.max(axis=1)
-    order = wrong[np.lexsort((wrong, -top_N[wrong]))][: config.worst_errors]
-    explained = predictor.predict([rows[i] for i in order], explain=True)
+    sure_NC = outcomes.scores_NC
+    if outcomes.is_multiple:
+        missed_NC = outcomes.truth_NC & ~outcomes.decided_NC
+        sure_NC = np.where(outcomes.truth_NC == outcomes.decided_NC, -1.0, sure_NC)
+        sure_NC = np.where(missed_NC, 1.0 - outcomes.scores_NC, sure_NC)
+    top_N = sure_NC.argmax(axis=1)
+    sure_N = sure_NC.max(axis=1)
+    order = wrong[np.lexsort((wrong, -sure_N[wrong]))][: config.worst_errors]
     labels = np.array(outcomes.labels, dtype=object)
     return [
         {
@@ -234,11 +245,18 @@ def _worst(
             "text": predictor.text_of(rows[i]),
             "truth": labels[outcomes.truth_NC[i]].tolist(),
             "decided": labels[outcomes.decided_NC[i]].tolist(),
-            "confidence": float(top_N[i]),
-            "reasons": [list(reason) for reason in answer.reasons],
+            "confidence": float(sure_N[i]),
+            "about": labels[top_N[i]],
+            "reasons": _reasons(predictor, rows[i], labels[top_N[i]]),
         }
-        for i, answer in zip(order.tolist(), explained, strict=True)
+        for i in order.tolist()
     ]
+
+
+def _reasons(predictor: Predictor, row: dict[str, object], label: str) -> list[list[Any]]:
+    # A label that was renamed since is not one of the model's own.
+    found = predictor.explain(row, label) if label in predictor.labels else ()
+    return [list(reason) for reason in found]
 
 
 def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, Any]:
@@ -258,7 +276,6 @@ def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, An
     right = outcomes.right_N
     return {
         "num_examples": len(kept),
-        task.default_metric: task.metrics[task.default_metric].of(outcomes),
         "right": [ids[i] for i, is_right in zip(kept, right, strict=True) if is_right],
         "wrong": [ids[i] for i, is_right in zip(kept, right, strict=True) if not is_right],
     }

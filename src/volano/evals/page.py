@@ -1,4 +1,4 @@
-"""The report as a page: the verdict, the figures with their intervals, the evidence behind them.
+"""The model report as a page: the verdict, a summary in words, and the evidence behind them.
 
 Takes what reports and verdict already hold and computes no metric; the JSON twin of the page is
 made from the same object.
@@ -6,376 +6,336 @@ made from the same object.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from volano.core.pages import (
     Callout,
     ChartBlock,
-    Code,
     Details,
     Fact,
-    Interval,
     Page,
     Prose,
     Section,
     Table,
     charts,
+    numbers,
     translate,
 )
+from volano.evals.findings import (
+    Findings,
+    interval,
+    metric_name,
+    one_line,
+    said,
+    slice_name,
+)
 from volano.evals.forgetting import compare_skills
+from volano.evals.mistakes import mistakes
+from volano.evals.summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from volano.core.nouns import Report, Verdict
-    from volano.core.pages import Block, Cell, Kind, Language, Translate
+    from volano.core.pages import Block, Cell, Interval, Kind, Language, Translate
+    from volano.evals.forgetting import Change
 
 __all__ = ["Findings", "report_page"]
 
 _KIND: Mapping[str, Kind] = {"PROMOTE": "good", "HOLD": "warn", "REJECT": "bad"}
-_NAMES = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro F1",
-    "micro_f1": "Micro F1",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
-    "log_loss": "Log loss",
-    "calibration_error": "Calibration error",
+_LIMITS = {
+    "parity_gap": "Largest distance of a score from training",
+    "parity_agreement": "Reference rows decided as in training",
+    "latency_ms": "One request, 95 % (ms)",
+    "size_mb": "Size (MB)",
 }
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a page tells of: the candidate, whom it was compared with, and what was decided."""
-
-    candidate: Report
-    verdict: Verdict
-    baseline: Report
-    champion: Report | None = None
-    metric: str = "accuracy"
-    choice: str = ""
-    because: tuple[str, ...] = ()  # the verdict's reasons in the reader's language
+_FEW_EXAMPLES = 10  # an interval of fewer shows nothing
+_SHOWN = 10  # forgotten and learnt examples, slices of the verdict
 
 
 def report_page(found: Findings, project: str, language: Language) -> Page:
     """One page a person reads in two minutes, with the details behind it."""
     say = translate(language)
-    body = found.candidate.body
+    body = found.body
+    sections = (
+        summary(say, found),
+        _comparison(say, found),
+        _metrics(say, found),
+        _learners(say, found),
+        _slices(say, found),
+        _skills(say, found),
+        *mistakes(say, body),
+        _cost(say, found),
+    )
     return Page(
         title=say("{project}: model {model}", project=project, model=body["model"][:12]),
         subtitle=say(
-            "{learner}, {count} frozen test examples, as served",
+            "Learner {learner}; {count} frozen test examples, answered as in service",
             learner=body["learner"],
-            count=body["num_examples"],
+            count=numbers.count(body["num_examples"]),
         ),
         headline=Callout(
             _KIND[found.verdict.decision],
             say(found.verdict.decision),
-            "\n".join(found.because or found.verdict.because),
+            "\n\n".join(found.because or found.verdict.because),
         ),
         facts=_facts(say, found),
-        sections=tuple(
-            section
-            for section in (
-                _comparison(say, found),
-                _metrics(say, found),
-                _slices(say, found),
-                _skills(say, found),
-                _confusion(say, body),
-                _calibration(say, body),
-                _labels(say, body),
-                _errors(say, body),
-                _cost(say, found),
-            )
-            if section is not None
-        ),
+        sections=tuple(section for section in sections if section is not None),
         language=language,
     )
 
 
-def _interval(figure: Mapping[str, float], *, signed: bool = False) -> Interval:
-    return Interval(figure["value"], figure["low"], figure["high"], signed)
-
-
-def _name(say: Translate, metric: str) -> str:
-    return say(_NAMES.get(metric, metric))
-
-
 def _facts(say: Translate, found: Findings) -> tuple[Fact, ...]:
-    body = found.candidate.body
-    metrics = body["metrics"]
-    chosen = dict.fromkeys([found.metric, "accuracy", "macro_f1"])
-    guess = body["guess"]["metrics"]
+    body = found.body
+    metrics, guess, cost = body["metrics"], body["guess"]["metrics"], body["cost"]
+    chosen = [name for name in dict.fromkeys([found.metric, "accuracy", "macro_f1"])
+              if name in metrics and name in guess]  # fmt: skip
     facts = [
         Fact(
-            _name(say, name),
-            _interval(metrics[name]),
-            say("guessing {figure}", figure=f"{guess[name]:.3f}"),
+            metric_name(say, name),
+            interval(metrics[name]),
+            say("guessing {figure}", figure=numbers.metric(guess[name])),
         )
-        for name in list(chosen)[:2]
+        for name in chosen[:2]
     ]
-    facts.append(
-        Fact(
-            _name(say, "calibration_error"),
-            metrics["calibration_error"]["value"],
-            say("how far confidence is from truth"),
-        )
-    )
-    cost = body["cost"]
-    facts.append(
-        Fact(
-            say("One answer"),
-            say("{ms} ms", ms=f"{cost['p50_ms']:.2f}"),
-            say("95 % under {ms} ms", ms=f"{cost['p95_ms']:.2f}"),
-        )
-    )
+    error, fast, slow = metrics["calibration_error"]["value"], cost["p50_ms"], cost["p95_ms"]
+    trust = say("confidence against truth")
+    facts.append(Fact(metric_name(say, "calibration_error"), error, trust))
+    median = say("{ms} ms", ms=f"{fast:.2f}")
+    facts.append(Fact(say("One answer"), median, say("95 % under {ms} ms", ms=f"{slow:.2f}")))
     return tuple(facts)
 
 
 def _comparison(say: Translate, found: Findings) -> Section | None:
     verdict = found.verdict
-    rows: list[tuple[str, Interval]] = []
-    if verdict.effect is not None:
-        against = say("champion") if found.champion is not None else say("guessing")
-        label = say("candidate - {other}", other=against)
-        rows.append((label, _interval(verdict.effect.to_dict(), signed=True)))
-    for row in verdict.checks.get("slices", ()):
-        if "effect" in row:
-            effect = row["effect"]
-            rows.append((f"{row['field']}: {row['value']}", _interval(effect, signed=True)))
-    if not rows:
+    if verdict.effect is None:
         return None
-    labels, values = zip(*rows, strict=True)
+    has_champion = bool(verdict.champion)
+    gains = [(say("All test examples"), interval(verdict.effect.to_dict(), signed=True))]
+    shared = verdict.checks.get("labels", {}).get("shared")
+    if shared:
+        on_known = say("Labels that the champion knows")
+        gains.append((on_known, interval(shared["gain"], signed=True)))
+    labels, values = zip(*gains, strict=True)
     chart = ChartBlock(
-        say("Gain, with its 95 % interval"),
-        charts.intervals(labels, values, x_label=_name(say, found.metric)),
-        alt=say("The gain over the champion, overall and by slice."),
-        height="auto",
+        say("Gain over the champion, with its 95 % interval")
+        if has_champion
+        else say("Gain over guessing, with its 95 % interval"),
+        charts.intervals(labels, values, x_label=metric_name(say, found.metric)),
+        alt=say("An interval that lies wholly to the right of the line is a proven gain."),
     )
-    reuse = verdict.checks.get("reuse", {})
-    note = say("Both models answered the same frozen examples, as served.")
-    blocks: tuple[Block, ...] = (chart,)
-    if reuse:
-        blocks += (Prose(" ".join(f"{key}: {value}" for key, value in reuse.items())),)
-    return Section(say("Against the champion"), blocks, note)
+    slices = _slices_compared(say, verdict.checks.get("slices", ()))
+    return Section(
+        say("Against the champion") if has_champion else say("Against guessing"),
+        (chart, *slices, *_reuse(say, verdict.checks.get("reuse", {}))),
+        say("Both answered the same frozen examples, as in service."),
+    )
+
+
+def _slices_compared(say: Translate, slices: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
+    if not slices:
+        return ()
+    rows: list[tuple[Cell, ...]] = [
+        (
+            slice_name(say, row),
+            row["num_examples"],
+            row["candidate"],
+            row["champion"],
+            row["p_corrected"],
+            say("worse") if row["is_worse"] else say("not worse"),
+        )
+        for row in slices
+    ]
+    names = ("Slice", "Examples", "candidate", "champion", "p, corrected", "Finding")
+    caption = say("Share of credit by slice, the most doubtful first")
+    return (Table(tuple(map(say, names)), tuple(rows), caption, max_rows=_SHOWN),)
+
+
+def _reuse(say: Translate, reuse: Mapping[str, Any]) -> tuple[Block, ...]:
+    if not reuse:
+        return ()
+    text = say(
+        "This is verdict number {verdicts} on these test examples. The chance that at least one "
+        "promotion among them was luck is at most {luck}. After {budget} verdicts a gain must be "
+        "surer; new test examples renew that budget.",
+        verdicts=f"{reuse['verdicts']:g}",
+        luck=numbers.percent(reuse["luck"]),
+        budget=reuse["budget"],
+    )
+    return (Prose(text),)
 
 
 def _metrics(say: Translate, found: Findings) -> Section:
-    columns = [say("Metric"), say("candidate")]
-    bodies = [found.candidate.body]
+    told = [(say("candidate"), found.body)]
     if found.champion is not None:
-        columns.append(say("champion"))
-        bodies.append(found.champion.body)
-    if found.baseline.body["model"] != found.candidate.body["model"]:
-        columns.append(say("baseline ({learner})", learner=found.baseline.body["learner"]))
-        bodies.append(found.baseline.body)
-    columns.append(say("guessing"))
-    guess = found.candidate.body["guess"]["metrics"]
+        told.append((say("champion"), found.champion.body))
+    if not found.is_baseline:
+        learner = found.baseline.body["learner"]
+        told.append((say("baseline ({learner})", learner=learner), found.baseline.body))
+    guess = found.body["guess"]["metrics"]
     rows: list[tuple[Cell, ...]] = []
-    for name in found.candidate.body["metrics"]:
-        cells: list[Cell] = [_interval(body["metrics"][name]) for body in bodies]
-        rows.append((_name(say, name), *cells, guess[name]))
-    blocks: list[Block] = [Table(tuple(columns), tuple(rows))]
-    if found.choice:
-        blocks.append(Prose(found.choice))
+    for name in sorted(found.body["metrics"], key=lambda name: name != found.metric):
+        figures = [body["metrics"].get(name) for _, body in told]
+        cells: list[Cell] = [None if one is None else interval(one) for one in figures]
+        rows.append((metric_name(say, name), *cells, guess.get(name)))
+    columns = (say("Metric"), *(name for name, _ in told), say("guessing"))
     fit = _over_fitting(say, found)
-    if fit:
-        blocks.append(Prose(fit))
     return Section(
-        say("Metrics"), tuple(blocks), say("95 % intervals; the same people's rows move together.")
+        say("Metrics"),
+        (Table(columns, tuple(rows)), *((Prose(fit),) if fit else ())),
+        say("With 95 % intervals; rows of one person are drawn together."),
     )
 
 
 def _over_fitting(say: Translate, found: Findings) -> str:
-    body = found.candidate.body
-    held_out = body["training"].get("out_of_fold", {}).get(found.metric)
-    if held_out is None:
+    held_out = found.body["training"].get("out_of_fold", {}).get(found.metric)
+    tested = found.body["metrics"].get(found.metric)
+    if held_out is None or tested is None:
         return ""
-    tested = body["metrics"][found.metric]
-    values = {"fold": f"{held_out:.3f}", "test": f"{tested['value']:.3f}"}
+    values = {"fold": numbers.metric(held_out), "test": numbers.metric(tested["value"])}
     if held_out > tested["high"]:
         return say(
-            "Out of fold, the training rows scored {fold}; the test rows {test}, clearly less: "
-            "the test rows differ from the training rows, or the settings fit them too closely.",
+            "On training rows that the answering model had not seen it scored {fold}, on the test "
+            "rows {test}, clearly less: the test rows are of another kind, or the settings fit the "
+            "training rows too closely.",
             **values,
         )
     return say(
-        "Out of fold, the training rows scored {fold} and the test rows {test}: "
-        "no sign of over-fitting.",
+        "On training rows that the answering model had not seen it scored {fold}, on the test "
+        "rows {test}: no sign of over-fitting.",
         **values,
     )
 
 
+def _learners(say: Translate, found: Findings) -> Section | None:
+    choice = found.choice
+    if not choice:
+        return None
+    gains = choice.get("gains", {})
+    rows: list[tuple[Cell, ...]] = [
+        (
+            name,
+            figure,
+            interval(gains[name], signed=True) if name in gains else None,
+            say("chosen") if name == found.body["learner"] else "",
+        )
+        for name, figure in choice["figures"].items()
+    ]
+    columns = (
+        say("Learner"),
+        say("{metric}, held out", metric=metric_name(say, found.metric)),
+        say("Gain over the best cheaper one"),
+        "",
+    )
+    return Section(
+        say("Learners tried"),
+        (Table(columns, tuple(rows)), Prose(_beats_baseline(say, found))),
+        say("The cheapest first. A dearer one is taken only where its gain is proven."),
+    )
+
+
+def _beats_baseline(say: Translate, found: Findings) -> str:
+    metric, baseline = found.metric, found.baseline.body
+    if found.is_baseline:
+        return say(
+            "No dearer learner has proven to be better than the baseline, {learner}.",
+            learner=baseline["learner"],
+        )
+    return say(
+        "On the test examples {learner} scores {figure} and the baseline, {baseline}, {least}.",
+        learner=found.body["learner"],
+        figure=numbers.metric(found.body["metrics"][metric]["value"]),
+        baseline=baseline["learner"],
+        least=numbers.metric(baseline["metrics"][metric]["value"]),
+    )
+
+
 def _slices(say: Translate, found: Findings) -> Section | None:
-    rows = found.candidate.body["slices"]
+    rows = [row for row in found.body["slices"] if row["num_examples"] >= _FEW_EXAMPLES]
     if not rows:
         return None
     metric = next(key for key in rows[0] if key not in ("field", "value", "num_examples"))
-    labels = [f"{row['field']}: {row['value']} ({row['num_examples']})" for row in rows]
-    whole = found.candidate.body["metrics"][metric]["value"]
+    names = [f"{slice_name(say, row)} ({numbers.count(row['num_examples'])})" for row in rows]
+    values: list[Interval] = [interval(row[metric]) for row in rows]
+    whole = found.body["metrics"][metric]["value"]
+    title = metric_name(say, metric)
+    option = charts.intervals(names, values, x_label=title, reference=whole)
+    axis: Any = option["xAxis"]
     chart = ChartBlock(
-        say("{metric} by slice", metric=_name(say, metric)),
-        charts.intervals(
-            labels,
-            [_interval(row[metric]) for row in rows],
-            x_label=_name(say, metric),
-            reference=whole,
-        ),
-        alt=say("Each slice's figure with its interval; the line is the figure of the whole."),
-        height="auto",
+        say("{metric} by slice", metric=title),
+        {**option, "xAxis": {**axis, "scale": True}},
+        alt=say("Each slice with its interval; the line is the figure of the whole test set."),
     )
-    return Section(
-        say("Slices"), (chart,), say("In brackets: examples. The line marks the whole test set.")
+    note = say(
+        "In brackets: examples. The line is the whole test set. Slices of fewer than {few} "
+        "examples are left out here.",
+        few=_FEW_EXAMPLES,
     )
+    return Section(say("Slices"), (chart,), note)
 
 
 def _skills(say: Translate, found: Findings) -> Section | None:
     skills = compare_skills(found.candidate, found.champion)
     if skills is None:
         return None
-    rows: tuple[tuple[Cell, ...], ...] = (
+    counts: tuple[tuple[Cell, ...], ...] = (
         (say("still right"), skills.still_right),
         (say("learnt"), len(skills.learnt)),
         (say("forgotten"), len(skills.forgotten)),
         (say("still wrong"), skills.still_wrong),
     )
-    blocks: list[Block] = [Table((say("Against the champion"), say("examples")), rows)]
-    blocks += [
-        Details(say("Labels forgotten most"), (_counts(say, skills.forgotten_by_label),))
-    ] * bool(skills.forgotten_by_label)
+    blocks: list[Block] = [Table((say("Against the champion"), say("Examples")), counts)]
+    if skills.forgotten:
+        by_label = tuple(skills.forgotten_by_label.items())
+        labels = Table((say("Label"), say("forgotten")), by_label, max_rows=_SHOWN)
+        forgotten = _changes(say, found, skills.forgotten)
+        blocks += [forgotten, Details(say("Labels forgotten most"), (labels,))]
+    if skills.learnt:
+        blocks.append(Details(say("What was learnt"), (_changes(say, found, skills.learnt),)))
     if skills.num_retired:
-        blocks.append(
-            Prose(
-                say(
-                    "Of {count} test examples that have left the data since, the champion "
-                    "answers {before} right and the candidate {after}.",
-                    count=skills.num_retired,
-                    before=skills.retired_right_before,
-                    after=skills.retired_right,
-                )
-            )
+        text = say(
+            "Of {count} test examples that have left the data since, the champion answers {before} "
+            "right and the candidate {after}.",
+            count=skills.num_retired,
+            before=skills.retired_right_before,
+            after=skills.retired_right,
         )
-    return Section(
-        say("Old skills"), tuple(blocks), say("What the champion could do, and what became of it.")
-    )
+        blocks.append(Prose(text))
+    note = say("What the champion could do, and what became of it.")
+    return Section(say("Old skills"), tuple(blocks), note)
 
 
-def _counts(say: Translate, counts: Mapping[str, int]) -> Table:
-    return Table((say("Label"), say("examples")), tuple(counts.items()), max_rows=20)
-
-
-def _confusion(say: Translate, body: Mapping[str, Any]) -> Section | None:
-    cells = body["confusion"]
-    if not cells:
-        return None
-    labels = sorted({cell["truth"] for cell in cells} | {cell["decided"] for cell in cells})
-    place = {label: index for index, label in enumerate(labels)}
-    counts = [[0] * len(labels) for _ in labels]
-    for cell in cells:
-        counts[place[cell["truth"]]][place[cell["decided"]]] = cell["count"]
-    mixed = sorted(
-        (cell for cell in cells if cell["truth"] != cell["decided"]),
-        key=lambda cell: (-cell["count"], cell["truth"], cell["decided"]),
-    )
-    rows = tuple((cell["truth"], cell["decided"], cell["count"]) for cell in mixed)
-    chart = ChartBlock(
-        say("What was said for what is true"),
-        charts.confusion(labels, counts, truth_label=say("Truth"), answer_label=say("Answer")),
-        alt=say("Share of each true label by the label that the model answered."),
-        height="auto",
-    )
-    table = Table((say("Truth"), say("Answer"), say("examples")), rows, max_rows=15)
-    return Section(say("Confusion"), (chart, Details(say("Most confused"), (table,))))
-
-
-def _calibration(say: Translate, body: Mapping[str, Any]) -> Section:
-    points = body["reliability"]
-    chart = ChartBlock(
-        say("Confidence against truth"),
-        charts.reliability(
-            [point["sure"] for point in points],
-            [point["right"] for point in points],
-            [int(point["count"]) for point in points],
-            x_label=say("Confidence"),
-            y_label=say("Share right"),
-        ),
-        alt=say("Where points lie on the diagonal, a confidence of 0.8 is right 8 times in 10."),
-    )
-    blocks: list[Block] = [chart]
-    unknown = body["unknown"]
-    if unknown and unknown.get("recall") is not None:
-        blocks.append(
-            Prose(
-                say(
-                    "Of {count} texts that are none of the known labels, {recall} were answered "
-                    '"{label}"; of the others, {alarms}.',
-                    count=unknown["num_unknown"],
-                    recall=f"{100 * unknown['recall']:.0f} %",
-                    label=unknown["label"],
-                    alarms=f"{100 * unknown['false_alarms']:.1f} %",
-                )
-            )
+def _changes(say: Translate, found: Findings, changes: Sequence[Change]) -> Table:
+    rows = tuple(
+        (
+            one_line(found.texts.get(change.id, change.id)),
+            said(change.truth),
+            said(change.before),
+            said(change.now),
         )
-    return Section(say("Calibration"), tuple(blocks))
-
-
-def _labels(say: Translate, body: Mapping[str, Any]) -> Section:
-    rows = sorted(body["per_label"], key=lambda row: (row["f1"] is None, row["f1"], row["label"]))
-    cells = tuple(
-        (row["label"], row["support"], row["precision"], row["recall"], row["f1"]) for row in rows
+        for change in changes
     )
-    columns = (say("Label"), say("examples"), say("Precision"), say("Recall"), "F1")
-    return Section(
-        say("Labels"), (Table(columns, cells, max_rows=100),), say("The weakest label first.")
-    )
-
-
-def _errors(say: Translate, body: Mapping[str, Any]) -> Section | None:
-    if not body["errors"]:
-        return None
-    blocks = [
-        Details(
-            f"{_said(row['truth'])} → {_said(row['decided'])} ({row['confidence']:.2f}): "
-            f"{_short(row['text'])}",
-            (Code(row["text"]), *_reasons(say, row["reasons"])),
-        )
-        for row in body["errors"]
-    ]
-    return Section(
-        say("Worst errors"),
-        tuple(blocks),
-        say("The mistakes that the model was surest of; some are wrong labels."),
-    )
-
-
-def _reasons(say: Translate, reasons: Sequence[Sequence[Any]]) -> tuple[Block, ...]:
-    if not reasons:
-        return ()
-    rows = tuple((str(text), float(weight)) for text, weight in reasons)
-    return (Table((say("Piece of text"), say("Weight")), rows),)
-
-
-def _said(labels: Sequence[str]) -> str:
-    return ", ".join(labels) or "-"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else line[:79] + "…"
+    columns = (say("Text"), say("Truth"), say("champion"), say("candidate"))
+    return Table(columns, rows, max_rows=_SHOWN)
 
 
 def _cost(say: Translate, found: Findings) -> Section:
-    body = found.candidate.body
-    cost, parity = body["cost"], body["parity"]
+    cost, parity = found.body["cost"], found.body["parity"]
+    limits = found.verdict.checks.get("limits", {})
+    figures = {
+        "parity_gap": parity.get("score_gap"),
+        "parity_agreement": parity.get("agreement"),
+        "latency_ms": cost["p95_ms"],
+        "size_mb": cost["bytes"] / 1e6,
+    }
     rows: list[tuple[Cell, ...]] = [
-        (say("One request, median"), say("{ms} ms", ms=f"{cost['p50_ms']:.2f}")),
-        (say("One request, 95 %"), say("{ms} ms", ms=f"{cost['p95_ms']:.2f}")),
-        (say("Rows a second, in batches"), round(cost["rows_per_second"])),
-        (say("Size"), say("{mb} MB", mb=f"{cost['bytes'] / 1e6:.1f}")),
+        (say("One request, median (ms)"), f"{cost['p50_ms']:.2f}", "–", ""),
+        (say("Rows a second, in batches"), numbers.count(round(cost["rows_per_second"])), "–", ""),
     ]
-    rows += [(say("Parity: {name}", name=name), value) for name, value in sorted(parity.items())]
-    note = say("Parity is the gap between the model as trained and the bundle that is served.")
-    return Section(
-        say("Cost and parity"), (Table((say("Figure"), say("Value")), tuple(rows)),), note
-    )
+    for name, figure in figures.items():
+        limit = limits.get(name)
+        kept = "" if limit is None else say("kept") if limit["is_kept"] else say("broken")
+        written = "–" if figure is None else f"{figure:.3g}"
+        rows.append((say(_LIMITS[name]), written, f"{limit['limit']:g}" if limit else "–", kept))
+    note = say("Parity: does the bundle that is served answer as the model that was trained?")
+    columns = (say("Figure"), say("Value"), say("Limit"), "")
+    return Section(say("Cost and parity"), (Table(columns, tuple(rows)),), note)

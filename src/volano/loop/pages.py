@@ -13,41 +13,37 @@ from volano.loop.reasons import because
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from volano.core.nouns import Report, Verdict
     from volano.core.pages import Page
     from volano.loop.project import Project
-    from volano.loop.steps import Steps, Trained
+    from volano.loop.turn import Results
 
 __all__ = ["write_pages"]
 
 
-def write_pages(
-    project: Project,
-    steps: Steps,
-    trained: Trained,
-    reports: tuple[Report, Report],
-    verdict: Verdict,
-) -> dict[str, str]:
-    """Write ``.volano/reports/turn-N/{data,model}.{html,json}``; where they are, by name."""
-    report, baseline = reports
-    standing = steps.standing
+def write_pages(project: Project, made: Results, number: int, metric: str) -> dict[str, str]:
+    """Write ``.volano/reports/turn-N/{data,model}.{html,json}``; where, relative to the project."""
     language = project.config.language
+    is_champion = made.standing is not None and made.standing.hash == made.report.hash
     findings = Findings(
-        report,
-        verdict,
-        baseline,
-        standing,
-        steps.metric,
-        trained.choice.why,
-        because(verdict, language),
+        made.report,
+        made.verdict,
+        made.baseline,
+        None if is_champion else made.standing,
+        metric,
+        made.trained.choice.to_dict(),
+        because(made.verdict, language),
+        made.data,
     )
     pages = {
-        "data": data_page(steps.prepare(), project.task, language),
+        "data": data_page(made.data, project.task, language),
         "model": report_page(findings, project.root.name, language),
     }
-    folder = project.state / "reports" / f"turn-{steps.run.begin()}"
+    folder = project.state / "reports" / f"turn-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    return {name: str(_write(page, folder / name)) for name, page in pages.items()}
+    return {
+        name: _write(page, folder / name).relative_to(project.root).as_posix()
+        for name, page in pages.items()
+    }
 
 
 def _write(page: Page, stem: Path) -> Path:

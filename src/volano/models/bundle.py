@@ -11,6 +11,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from volano.core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FORMAT", "Spec", "read_arrays", "read_spec", "write_bundle"]
+__all__ = ["FORMAT", "Spec", "damaged", "read_arrays", "read_spec", "write_bundle"]
 
 FORMAT = 1
 
@@ -37,6 +39,7 @@ class Spec:
         unknown: the label that means "none of these", or empty.
         settings: what the engine needs besides arrays.
         calibration: from decision values to probabilities and decisions.
+        form: ``native`` as trained, or the precision in which it is served.
     """
 
     task: str
@@ -47,46 +50,62 @@ class Spec:
     unknown: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     calibration: Mapping[str, Any] = field(default_factory=dict)
+    form: str = "native"
     format: int = FORMAT
 
 
 def write_bundle(folder: Path, spec: Spec, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write ``model.json`` and ``weights.safetensors`` into ``folder``."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     text = json.dumps(asdict(spec), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / "model.json").write_text(text, "utf-8")
-    # Sorted, so that the same arrays give the same bytes and so the same model.
-    ordered = {name: arrays[name].copy(order="C") for name in sorted(arrays)}
-    save_file(ordered, folder / "weights.safetensors")
+    # The format sorts by name, so the same arrays give the same bytes and so the same model.
+    whole = {name: np.ascontiguousarray(found) for name, found in arrays.items()}
+    (folder / "weights.safetensors").write_bytes(save(whole))
 
 
 def read_spec(folder: Path) -> Spec:
     """What a bundle says of itself.
 
     Raises:
-        StoreError: there is no bundle, or a newer volano wrote it.
+        StoreError: there is no bundle, it is damaged, or a newer volano wrote it.
     """
     path = folder / "model.json"
     try:
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"there is no readable bundle: {error}", where=str(path), fix="volano doctor"
-        ) from None
-    if found.get("format", 0) > FORMAT:
-        raise StoreError(
-            f"the bundle has format {found['format']}; this volano reads up to {FORMAT}",
-            where=str(path),
-            fix="pip install --upgrade volano",
-        )
-    known = {**found, "text": tuple(found["text"]), "labels": tuple(found["labels"])}
-    return Spec(**known)
+        if found["format"] <= FORMAT:
+            return Spec(**{**found, "text": tuple(found["text"]), "labels": tuple(found["labels"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise damaged(path, error) from None
+    raise StoreError(
+        f"the bundle has format {found['format']}; this volano reads up to {FORMAT}",
+        where=str(path),
+        fix="pip install --upgrade volano",
+    )
 
 
 def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a bundle, by name."""
+    """The arrays of a bundle, by name.
+
+    Raises:
+        StoreError: they are missing or damaged.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    loaded: dict[str, NDArray[Any]] = load_file(folder / "weights.safetensors")
+    path = folder / "weights.safetensors"
+    try:
+        loaded: dict[str, NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise damaged(path, error) from None
     return loaded
+
+
+def damaged(path: Path, error: Exception) -> StoreError:
+    """What to say of a bundle that cannot be read."""
+    return StoreError(
+        f"the bundle is missing or damaged: {type(error).__name__}: {error}",
+        where=str(path),
+        fix="volano doctor says what else is; volano turn makes the model again",
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,20 +54,34 @@ class Calibration:
         if self.slope_C is None or self.offset_C is None:
             found: Floats = np.exp(log_softmax(values_NC / self.temperature))
             return found
-        return 1.0 / (1.0 + np.exp(-(values_NC * self.slope_C + self.offset_C)))
+        chances: Floats = expit(values_NC * self.slope_C + self.offset_C)
+        return chances
 
-    def decide(self, scores_NC: Floats) -> Labels:
-        """Which labels are answered, before anything is called unknown; shape (N, C)."""
-        top_N1 = scores_NC.argmax(axis=1)[:, None]
+    def decide(self, scores_NC: Floats, unknown: int | None = None) -> Labels:
+        """Which labels are answered, shape (N, C).
+
+        Args:
+            scores_NC: from ``probabilities``.
+            unknown: column of the label that means "none of these"; it excludes the others.
+        """
+        rows, top_N = np.arange(len(scores_NC)), scores_NC.argmax(axis=1)
         if self.threshold_C is None:
-            decided = np.zeros(scores_NC.shape, bool)
-            np.put_along_axis(decided, top_N1, True, axis=1)
-            return decided
-        passed: Labels = scores_NC >= self.threshold_C
-        if self.at_least_one:
-            empty = np.flatnonzero(~passed.any(axis=1))
-            passed[empty, top_N1[empty, 0]] = True
-        return passed
+            decided: Labels = np.zeros(scores_NC.shape, bool)
+            decided[rows, top_N] = True
+        else:
+            decided = scores_NC >= self.threshold_C
+            if self.at_least_one:
+                decided[rows, top_N] |= ~decided.any(axis=1)
+        if unknown is not None:
+            none = decided[:, unknown] | self.is_unsure(scores_NC)
+            decided[none] = False
+            decided[none, unknown] = True
+        return decided
+
+    def is_unsure(self, scores_NC: Floats) -> Labels:
+        """Where even the likeliest label is too unlikely, shape (N,)."""
+        unsure: Labels = scores_NC.max(axis=1) < self.unknown_below
+        return unsure
 
     def settings(self) -> dict[str, Any]:
         """The part that goes into ``model.json``."""

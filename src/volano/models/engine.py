@@ -23,13 +23,23 @@ class Engine(Protocol):
 
     @classmethod
     def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Engine:
-        """Make it ready to answer from ``model.json``'s engine settings and the arrays."""
+        """Make it ready to answer from ``model.json``'s engine settings and the arrays.
+
+        Raises:
+            KeyError, TypeError, ValueError: they do not fit together.
+        """
         ...
 
     def decide(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Decision values, shape (texts, labels); larger means more likely."""
         ...
 
-    def reasons(self, text: str, label: int, most: int) -> list[tuple[str, float]]:
-        """Which pieces of the text moved the label's decision value, strongest first."""
+    def reasons(self, text: str, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
+        """Which pieces of the text moved the label's decision value, strongest first.
+
+        Args:
+            text: as in ``decide``.
+            label: column of the label.
+            is_rival: whether labels exclude each other, so that what speaks for all says nothing.
+        """
         ...

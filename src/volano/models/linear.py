@@ -67,6 +67,9 @@ class LinearEngine:
             for place, head in enumerate(settings["heads"])
         )
         featuriser = TextFeaturiser.load(settings["features"], arrays)
+        for head in heads:
+            if head.weights.shape != (featuriser.width, head.bias.size):
+                raise ValueError(f"weights of shape {head.weights.shape} fit no features or labels")
         return cls(featuriser, heads)
 
     def settings(self) -> dict[str, Any]:
@@ -89,16 +92,21 @@ class LinearEngine:
         features = self.featuriser.transform(texts)
         return blend([head.decide(features) for head in self.heads], self.heads)
 
-    def reasons(self, text: str, label: int, most: int) -> list[tuple[str, float]]:
-        """How much each piece of the text speaks for ``label`` against the other labels.
+    def reasons(self, text: str, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
+        """How much each piece of the text adds to the label's decision value.
 
-        Exact for the first head: a piece's weights, less the mean over labels, summed over where
-        it stands.
+        With rivals, to its lead over the mean of all labels: a softmax sees no more, which makes
+        this exact for a blend too.
         """
-        weights = self.heads[0].weights
-        against = weights[:, label] - weights.mean(axis=1)
+        columns = self.featuriser.transform([text]).indices
+        against_F = np.zeros(self.featuriser.width)
+        for head in self.heads:
+            part = head.weights[columns].astype(np.float64)
+            lead = part[:, label] - part.mean(axis=1) * is_rival
+            scale = head.share / head.temperature if len(self.heads) > 1 else 1.0
+            against_F[columns] += lead * scale
         told: dict[str, float] = {}
-        for piece, part in self.featuriser.attribute(text, against):
-            told[piece] = told.get(piece, 0.0) + part
-        ranked = sorted(told.items(), key=lambda item: (-abs(item[1]), item[0]))
-        return [(piece, weight) for piece, weight in ranked if weight][:most]
+        for piece, weight in self.featuriser.attribute(text, against_F):
+            told[piece] = told.get(piece, 0.0) + weight
+        ranked = sorted(told.items(), key=lambda found: (-abs(found[1]), found[0]))
+        return [(piece, weight) for piece, weight in ranked if weight]

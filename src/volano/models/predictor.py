@@ -9,7 +9,7 @@ import numpy as np
 
 from volano.core.errors import StoreError, UserError
 from volano.core.nouns import Answer
-from volano.models.bundle import read_arrays, read_spec
+from volano.models.bundle import damaged, read_arrays, read_spec
 from volano.models.calibration import Calibration
 from volano.models.linear import LinearEngine
 
@@ -55,13 +55,30 @@ class Predictor:
                 fix="pip install --upgrade volano",
             )
         arrays = read_arrays(folder)
-        engine = ENGINES[spec.engine].load(spec.settings, arrays)
-        return cls(spec, engine, Calibration.load(spec.calibration, arrays))
+        try:
+            engine = ENGINES[spec.engine].load(spec.settings, arrays)
+            made = cls(spec, engine, Calibration.load(spec.calibration, arrays))
+            made._try_out()
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise damaged(folder, error) from None
+        return made
+
+    def _try_out(self) -> None:
+        """Answer an empty text, so that parts that do not fit together show now, not in service."""
+        scores_NC = self.calibration.probabilities(self.engine.decide([""]))
+        self.calibration.decide(scores_NC, self.unknown_column)
+        if scores_NC.shape != (1, len(self.labels)) or not np.isfinite(scores_NC).all():
+            raise ValueError(f"scores of shape {scores_NC.shape} for {len(self.labels)} labels")
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels it can answer, in the order of the scores."""
         return self.spec.labels
+
+    @property
+    def unknown_column(self) -> int | None:
+        """The column of the label that means "none of these"; None where there is none."""
+        return self.labels.index(self.spec.unknown) if self.spec.unknown else None
 
     def text_of(self, row: Mapping[str, object]) -> str:
         """What the model sees of a row."""
@@ -91,29 +108,29 @@ class Predictor:
 
         Args:
             rows: one mapping a row; fields that the model does not read are ignored.
-            explain: also say which pieces of the text moved the answer most.
+            explain: also say which pieces of the text moved the likeliest label most.
         """
+        if not rows:
+            return []
         scores_NC = self.scores(rows)
-        decided_NC = self.calibration.decide(scores_NC) if len(rows) else scores_NC
+        decided_NC = self.calibration.decide(scores_NC, self.unknown_column)
+        unknown_N = self.calibration.is_unsure(scores_NC)
+        if self.unknown_column is not None:
+            unknown_N = decided_NC[:, self.unknown_column]
         return [
-            self._answer(scores, np.flatnonzero(decided).tolist(), row if explain else None)
-            for scores, decided, row in zip(scores_NC, decided_NC, rows, strict=True)
+            Answer(
+                tuple(self.labels[place] for place in np.flatnonzero(decided_NC[n])),
+                float(scores_NC[n].max()),
+                bool(unknown_N[n]),
+                dict(zip(self.labels, scores_NC[n].tolist(), strict=True)),
+                self.explain(row, self.labels[scores_NC[n].argmax()]) if explain else (),
+            )
+            for n, row in enumerate(rows)
         ]
 
-    def _answer(
-        self, scores_C: Floats, decided: Sequence[int], row: Mapping[str, object] | None
-    ) -> Answer:
-        labels = tuple(self.labels[place] for place in decided)
-        top = int(scores_C.argmax())
-        confidence = float(scores_C[top])
-        unknown = self.spec.unknown
-        is_unknown = confidence < self.calibration.unknown_below or (
-            bool(unknown) and unknown in labels
-        )
-        if is_unknown and unknown:
-            labels = (unknown,)
-        reasons: tuple[tuple[str, float], ...] = ()
-        if row is not None:
-            reasons = tuple(self.engine.reasons(self.text_of(row), top, _MOST_REASONS))
-        by_label = dict(zip(self.labels, scores_C.tolist(), strict=True))
-        return Answer(labels, confidence, is_unknown, by_label, reasons)
+    def explain(self, row: Mapping[str, object], label: str) -> tuple[tuple[str, float], ...]:
+        """Which pieces of the text moved this label most, with how much each added."""
+        is_rival = not self.spec.is_multiple
+        place = self.labels.index(label)
+        found = self.engine.reasons(self.text_of(row), place, is_rival=is_rival)
+        return tuple(found[:_MOST_REASONS])

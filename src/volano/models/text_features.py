@@ -1,7 +1,7 @@
 """Hashed word and character n-grams with TF-IDF weights, from plain numpy arithmetic.
 
-Chinese needs no word segmenter: an ideogram is a token, and one to three in a row are features. The
-same text gives the same bits alone or in any batch, in any process, on any platform.
+Chinese needs no word segmenter: an ideogram is a token, and one or two in a row are features. The
+same text gives the same bits alone or in any batch, and in any process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BASE_INVERSE = np.uint64(pow(0x9E3779B97F4A7C15, -1, 2**64))
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _LONGEST_COUNT = 256
-_CHUNK = 4096
+_CHUNK = 1_000_000  # characters laid out at once: about 100 MB of numbers on the way
 
 # Written out rather than asked of unicodedata, so a newer Python cannot move a feature.
 _IDEOGRAM_RANGES = ((0x3040, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF))
@@ -231,6 +231,19 @@ def _count_repeats(keys: Ints) -> tuple[Ints, Ints]:
     return keys[first], counts
 
 
+def _chunks(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Stretches of rows of about ``_CHUNK`` characters; at least one stretch, if an empty one."""
+    stretches, start, size = [], 0, 0
+    for place, text in enumerate(texts, start=1):
+        size += len(text) + 1
+        if size >= _CHUNK:
+            stretches.append((start, place))
+            start, size = place, 0
+    if start < len(texts) or not stretches:
+        stretches.append((start, len(texts)))
+    return stretches
+
+
 class TextFeaturiser:
     """Texts to sparse rows; the same text gives the same bits alone or in any batch.
 
@@ -240,23 +253,25 @@ class TextFeaturiser:
     def __init__(self, settings: TextSettings = TextSettings()) -> None:
         self.settings = settings
         self._bits = settings.hash_bits + 1
-        self._adopt(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
+        self._adopt(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
     @classmethod
     def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Read back ``asdict(settings)`` and ``arrays()``."""
+        """Read back ``asdict(settings)`` and ``arrays()``; ValueError where they do not fit."""
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in settings.items()
         }
         made = cls(TextSettings(**plain))
         buckets, idf = (arrays[f"features.{name}"] for name in ("buckets", "idf"))
-        made._adopt(buckets.astype(np.uint32), idf.astype(np.float32))
+        if buckets.shape != idf.shape or (buckets[1:] <= buckets[:-1]).any():
+            raise ValueError("buckets of features are not in order, or do not match their weights")
+        made._adopt(buckets.astype(np.int64), idf.astype(np.float32))
         return made
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The part of the state that goes into the weights."""
-        return {"features.buckets": self._buckets, "features.idf": self._idf}
+        return {"features.buckets": self._buckets.astype(np.uint32), "features.idf": self._idf}
 
     @property
     def width(self) -> int:
@@ -273,7 +288,7 @@ class TextFeaturiser:
         """(rows, width) float32, columns sorted, words at length 1 and characters at length 1."""
         return self._weigh(len(texts), *self._count(texts))
 
-    def attribute(self, text: str, weight_F: NDArray[np.float32]) -> list[tuple[str, float]]:
+    def attribute(self, text: str, weight_F: NDArray[np.floating]) -> list[tuple[str, float]]:
         """How much each word, or run of ideograms, adds to ``features @ weight_F``.
 
         A feature's part is spread evenly over the characters where it stands, spaces left out, so
@@ -285,7 +300,7 @@ class TextFeaturiser:
         part = np.zeros(laid.codes.size)
         solid = laid.kinds != _SPACE
         for grams, buckets in self._buckets_of(laid):
-            columns = self._columns[buckets]
+            columns = self._columns_of(buckets)
             seen = np.bincount(columns[columns >= 0], minlength=1)
             bounds = zip(columns.tolist(), grams.starts.tolist(), grams.ends.tolist(), strict=True)
             for column, start, end in bounds:
@@ -296,8 +311,7 @@ class TextFeaturiser:
         return _pieces(laid, part)
 
     def _count(self, texts: Sequence[str]) -> tuple[Ints, Ints, Ints]:
-        starts = range(0, max(len(texts), 1), _CHUNK)
-        parts = [self._count_chunk(texts[i : i + _CHUNK], i) for i in starts]
+        parts = [self._count_chunk(texts[a:b], a) for a, b in _chunks(texts)]
         keys = parts[0][0] if len(parts) == 1 else np.concatenate([part[0] for part in parts])
         counts = parts[0][1] if len(parts) == 1 else np.concatenate([part[1] for part in parts])
         return keys >> self._bits, keys & ((1 << self._bits) - 1), counts
@@ -324,17 +338,27 @@ class TextFeaturiser:
         frequency = np.bincount(buckets, minlength=1 << self._bits)
         kept = np.flatnonzero(frequency >= max(self.settings.min_rows, 1))
         idf = np.log((1.0 + total) / (1.0 + frequency[kept])) + 1.0
-        self._adopt(kept.astype(np.uint32), idf.astype(np.float32))
+        self._adopt(kept, idf.astype(np.float32))
 
-    def _adopt(self, buckets: NDArray[np.uint32], idf: NDArray[np.float32]) -> None:
+    def _adopt(self, buckets: Ints, idf: NDArray[np.float32]) -> None:
         self._buckets, self._idf = buckets, idf
-        self._columns = np.full(1 << self._bits, -1, dtype=np.int32)
-        self._columns[buckets] = np.arange(buckets.size, dtype=np.int32)
         self._first_stretch = int(np.searchsorted(buckets, 1 << (self._bits - 1)))
+
+    def _columns_of(self, buckets: Ints) -> Ints:
+        """The column of each bucket, -1 where fitting did not see it.
+
+        A search costs 10 of the 380 microseconds of a row; a table of all buckets would be 32 MB in
+        each loaded model.
+        """
+        if self.width == 0:
+            return np.full(buckets.size, -1)
+        places = np.minimum(np.searchsorted(self._buckets, buckets), self.width - 1)
+        columns: Ints = np.where(self._buckets[places] == buckets, places, -1)
+        return columns
 
     def _weigh(self, size: int, rows: Ints, buckets: Ints, counts: Ints) -> sparse.csr_array:
         """Bincount adds one by one in column order, so a row's length has one value only."""
-        columns = self._columns[buckets]
+        columns = self._columns_of(buckets)
         known = columns >= 0
         rows, columns, counts = rows[known], columns[known], counts[known]
         weights = _COUNT_WEIGHTS[np.minimum(counts, _LONGEST_COUNT - 1)] * self._idf[columns]
@@ -343,6 +367,7 @@ class TextFeaturiser:
         values = (weights / lengths[half]).astype(np.float32)
         starts = np.zeros(size + 1, dtype=np.int32)
         np.cumsum(np.bincount(rows, minlength=size), out=starts[1:])
+        columns = columns.astype(np.int32)
         return sparse.csr_array((values, columns, starts), shape=(size, self.width))
 
 

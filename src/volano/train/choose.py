@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volano.core.nouns import Estimate
 from volano.core.seeds import derive_seed
 from volano.tasks.resampling import Draws, interval
 from volano.train.held_out import read_held_out
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volano.core.nouns import Model
-    from volano.tasks.scoring import LabelOutcomes, Metric
+    from volano.tasks.scoring import Metric
+    from volano.train.held_out import Marked
 
 __all__ = ["Choice", "choose"]
 
@@ -24,11 +26,20 @@ _DRAWS = 1000
 
 @dataclass(frozen=True)
 class Choice:
-    """The hashes of candidate and baseline, each learner's held-out figure, and why."""
+    """What was chosen among which.
+
+    Attributes:
+        candidate: hash of the model that was chosen.
+        baseline: hash of the cheapest learner's model.
+        figures: each learner's figure on held-out rows.
+        gains: of a dearer learner over the best cheaper one.
+        why: all this in a sentence.
+    """
 
     candidate: str
     baseline: str
     figures: dict[str, float]
+    gains: dict[str, Estimate]
     why: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,26 +53,33 @@ def choose(natives: Sequence[Model], metric: Metric, named: str = "auto") -> Cho
     A dearer model must beat the best cheaper one with an interval that excludes zero; both answer
     the same rows. A learner that the project names is taken as it is.
     """
-    outcomes = {native.learner: read_held_out(native.folder) for native in natives}
-    figures = {name: metric.of(found) for name, found in outcomes.items()}
+    marked = {native.learner: read_held_out(native.folder) for native in natives}
+    figures = {name: metric.of(found.outcomes) for name, found in marked.items()}
     by_name = {native.learner: native for native in natives}
     baseline = natives[0]
-    if named != "auto":
-        return Choice(by_name[named].hash, baseline.hash, figures, f"train.learner is {named}")
+    gains: dict[str, Estimate] = {}
     best, reasons = baseline.learner, [f"{baseline.learner} {figures[baseline.learner]:.3f}"]
     for native in natives[1:]:
-        low, high = _gain(outcomes[best], outcomes[native.learner], metric)
-        told = f"{native.learner} {figures[native.learner]:.3f} ({low:+.3f} to {high:+.3f})"
-        if low > 0:
-            best = native.learner
+        name = native.learner
+        gain = gains[name] = _gain(marked[best], marked[name], metric)
+        told = f"{name} {figures[name]:.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+        if gain.low > 0:
+            best = name
             told += ", taken"
         reasons.append(told)
     why = f"held-out {metric.name}: " + "; ".join(reasons) + f". Chosen: {best}."
-    return Choice(by_name[best].hash, baseline.hash, figures, why)
+    if named != "auto":
+        best, why = named, f"train.learner is {named}"
+    return Choice(by_name[best].hash, baseline.hash, figures, gains, why)
 
 
-def _gain(cheaper: LabelOutcomes, dearer: LabelOutcomes, metric: Metric) -> tuple[float, float]:
-    draws = Draws(np.arange(len(cheaper.truth_NC)), _DRAWS, derive_seed(0, "choose"))
-    sums = [metric.combine(draws.sums(metric.parts(found))) for found in (dearer, cheaper)]
-    gain = sums[0] - sums[1] if metric.better == "higher" else sums[1] - sums[0]
-    return interval(gain, draws.num_units)
+def _gain(cheaper: Marked, dearer: Marked, metric: Metric) -> Estimate:
+    units = np.unique(cheaper.unit_N, return_inverse=True)[1]
+    draws = Draws(units, _DRAWS, derive_seed(0, "choose"))
+    parts = [metric.parts(found.outcomes) for found in (dearer, cheaper)]
+    # Side by side, so that both are drawn alike.
+    sums = np.split(draws.sums(np.concatenate(parts, axis=1)), 2, axis=1)
+    better, worse = (metric.combine(found) for found in sums)
+    sign = 1.0 if metric.better == "higher" else -1.0
+    value = sign * (metric.of(dearer.outcomes) - metric.of(cheaper.outcomes))
+    return Estimate(value, *interval(sign * (better - worse), draws.num_units))

@@ -27,10 +27,14 @@ def assign_folds(stratum_N: Ints, unit_N: Ints, num_folds: int, seed: int) -> In
     """A fold for each row: strata spread evenly, rows of one unit together.
 
     A unit counts for the stratum of its first row, which keeps this simple and is exact where
-    units are single rows.
+    units are single rows. Fewer folds come out where there are fewer units, but at least two: where
+    all rows are of one unit, each row is its own.
     """
     _, first_U, code_N = np.unique(unit_N, return_index=True, return_inverse=True)
     num_units = first_U.size
+    if num_units == 1 < unit_N.size:
+        return assign_folds(stratum_N, np.arange(unit_N.size), num_folds, seed)
+    num_folds = min(num_folds, num_units)
     order = np.random.default_rng(seed).permutation(num_units)
     order = order[np.argsort(stratum_N[first_U][order], kind="stable")]
     fold_U = np.empty(num_units, dtype=np.int64)

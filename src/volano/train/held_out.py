@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from volano.models.bundle import read_spec
 from volano.tasks.scoring import LabelOutcomes
@@ -12,27 +11,39 @@ from volano.tasks.scoring import LabelOutcomes
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["HELD_OUT", "read_held_out", "write_held_out"]
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["HELD_OUT", "Marked", "read_held_out", "write_held_out"]
 
 HELD_OUT = "held_out.safetensors"
 
 
-def write_held_out(folder: Path, outcomes: LabelOutcomes) -> None:
-    """Write truth, scores and decisions, shape (rows, labels) each."""
-    from safetensors.numpy import save_file
+@dataclass(frozen=True)
+class Marked:
+    """Held-out answers with their truth; ``unit_N``: rows of one unit are drawn together."""
+
+    outcomes: LabelOutcomes
+    unit_N: NDArray[np.int64]
+
+
+def write_held_out(folder: Path, marked: Marked) -> None:
+    """Write truth, scores and decisions, shape (rows, labels) each, and units."""
+    from safetensors.numpy import save
 
     arrays = {
-        "scores": outcomes.scores_NC.astype(np.float32),
-        "decided": outcomes.decided_NC,
-        "truth": outcomes.truth_NC,
+        "scores": marked.outcomes.scores_NC,
+        "decided": marked.outcomes.decided_NC,
+        "truth": marked.outcomes.truth_NC,
+        "unit": marked.unit_N,
     }
-    save_file(arrays, folder / HELD_OUT)
+    (folder / HELD_OUT).write_bytes(save(arrays))
 
 
-def read_held_out(folder: Path) -> LabelOutcomes:
+def read_held_out(folder: Path) -> Marked:
     """Read back what ``write_held_out`` wrote, over the labels of the bundle."""
     from safetensors.numpy import load_file
 
     arrays, spec = load_file(folder / HELD_OUT), read_spec(folder)
-    scores = arrays["scores"].astype(np.float64)
-    return LabelOutcomes(spec.labels, arrays["truth"], arrays["decided"], scores, spec.is_multiple)
+    answers = arrays["truth"], arrays["decided"], arrays["scores"]
+    return Marked(LabelOutcomes(spec.labels, *answers, spec.is_multiple), arrays["unit"])

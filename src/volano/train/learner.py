@@ -119,14 +119,14 @@ class Fitted:
     spec: Spec
     arrays: Mapping[str, NDArray[Any]]
     held_out: HeldOut
-    reference: ReferenceScores
+    reference: ReferenceAnswers
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ReferenceScores(Protocol):
-    """The training-time model's own calibrated scores, by its own code path."""
+class ReferenceAnswers(Protocol):
+    """The training-time model's own scores and decisions on rows, by its own code path."""
 
-    def __call__(self, places: Sequence[int], /) -> Floats: ...
+    def __call__(self, places: Sequence[int], /) -> tuple[Floats, Labels]: ...
 
 
 class Learner(Protocol):

@@ -8,6 +8,7 @@ model's identity.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from volano.core.errors import DataError
 from volano.core.nouns import Dataset, Model
 from volano.models.bundle import write_bundle
 from volano.tasks.scoring import LabelOutcomes
-from volano.train.held_out import HELD_OUT, write_held_out
+from volano.train.held_out import HELD_OUT, Marked, write_held_out
 from volano.train.learner import Lesson, TrainingSet
 from volano.train.suspects import find_suspects
 
@@ -78,9 +79,12 @@ def train(
     with store.draft() as folder:
         write_bundle(folder, fitted.spec, fitted.arrays)
         _write_reference(folder, fitted, both)
-        write_held_out(folder, outcomes)
-        ids = [*data.labelled("train").column("id").to_pylist()]
-        ids += data.labelled("validation").column("id").to_pylist()
+        write_held_out(folder, Marked(outcomes, both.unit_N[fitted.held_out.row_H]))
+        ids = [
+            name
+            for split in ("train", "validation")
+            for name in data.labelled(split).column("id").to_pylist()
+        ]
         _write_suspects(folder, config, outcomes, [ids[row] for row in fitted.held_out.row_H])
         card = {
             "learner": plan.learner.name,
@@ -97,7 +101,10 @@ def _rows(task: Task, data: Dataset, split: str) -> TrainingSet:
     subject, cluster, ids = (
         table.column(name).to_pylist() for name in ("subject", "cluster", "id")
     )
-    units = [a or b or c for a, b, c in zip(subject, cluster, ids, strict=True)]
+    units = [
+        f"s:{who}" if who else f"c:{alike}" if alike else f"r:{row}"
+        for who, alike, row in zip(subject, cluster, ids, strict=True)
+    ]
     # Numbered by content, so that both splits number the same person alike.
     codes = np.array([hash_code(unit) for unit in units], dtype=np.int64)
     return TrainingSet(
@@ -139,17 +146,17 @@ def _refuse_nothing_to_learn(rows: TrainingSet, data: Dataset) -> None:
 
 
 def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> None:
-    step = max(1, len(rows) // _REFERENCE_ROWS)
-    places = list(range(0, len(rows), step))[:_REFERENCE_ROWS]
-    scores = fitted.reference(places)
+    size = min(len(rows), _REFERENCE_ROWS)
+    places = np.linspace(0, len(rows) - 1, size).astype(np.int64).tolist()
+    scores, decided = fitted.reference(places)
     table = pa.table(
         {
             "text": pa.array([rows.texts[place] for place in places], pa.string()),
             "scores": pa.array(list(scores), pa.list_(pa.float64())),
+            "decided": pa.array(list(decided), pa.list_(pa.bool_())),
         }
     )
-    labels = "\n".join(fitted.spec.labels)
-    table = table.replace_schema_metadata({"labels": labels})
+    table = table.replace_schema_metadata({"labels": json.dumps(fitted.spec.labels)})
     pq.write_table(table, folder / "reference.parquet", compression="zstd")
 
 

@@ -165,6 +165,10 @@ def _separate(lesson: HeadLesson, rows: Ints, strength: float) -> Head:
     if present.size == 1:
         bias[present] = 1.0
         return Head(weights, bias)
+    if features.nnz == 0:
+        # No text shows anything that another has too: what is left is how often a label occurs.
+        bias[present] = np.log((weight @ truth)[present] / weight.sum())
+        return Head(weights, bias)
     solver = _solver(strength, lesson.seed).fit(features, classes, weight)
     if present.size == 2:
         half = (solver.coef_[0] / 2.0).astype(np.float32)
@@ -195,7 +199,8 @@ def _count(lesson: HeadLesson, rows: Ints, smoothing: float, power: float) -> He
     else:
         # A softmax does not see what all labels share; small weights keep in fewer bits.
         weights -= weights.mean(axis=1, keepdims=True)
-    prior = np.log((member.sum(axis=0) + 1.0) / (rows.size + member.shape[1]))
+    counts = member.sum(axis=0)
+    prior = np.log((counts + 1.0) / (counts.sum() + counts.size))
     return Head(weights.astype(np.float32), (power * prior).astype(np.float32))
 
 

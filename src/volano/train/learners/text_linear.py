@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from volano.core.events import Events
-    from volano.models.calibration import Calibration, Floats
+    from volano.models.calibration import Calibration, Floats, Labels
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
     from volano.train.learner import Lesson, TrainingSet
@@ -88,7 +88,7 @@ class TextBlend:
         engines = [LinearEngine.load(read_spec(b).settings, read_arrays(b)) for b in bundles]
         # A head's held-out log probabilities are its decision values, up to what a softmax
         # does not see.
-        values = [np.log(np.maximum(read_held_out(b).scores_NC, 1e-12)) for b in bundles]
+        values = [np.log(np.maximum(read_held_out(b).outcomes.scores_NC, 1e-12)) for b in bundles]
         classes = rows.truth_NC.argmax(axis=1)
         # Its temperature, too, is the one that the part was calibrated with.
         heads = [
@@ -117,13 +117,12 @@ def _head_lesson(rows: TrainingSet, features: sparse.csr_array, config: TrainCon
     assert config.folds != "auto"
     assert config.settings_tried != "auto"
     assert config.seed != "auto"
-    num_folds = max(2, min(config.folds, int(np.unique(rows.unit_N).size)))
-    stratum = strata_of(rows.truth_NC)
+    seed = derive_seed(config.seed, "folds")
     return HeadLesson(
         features,
         rows.truth_NC,
         rows.weight_N,
-        assign_folds(stratum, rows.unit_N, num_folds, derive_seed(config.seed, "folds")),
+        assign_folds(strata_of(rows.truth_NC), rows.unit_N, config.folds, seed),
         rows.is_multiple,
         config.settings_tried,
         derive_seed(config.seed, "solver"),
@@ -138,15 +137,18 @@ def _fitted(
     config: TrainConfig,
     told: dict[str, Any],
 ) -> Fitted:
-    calibration = _calibrate(held_values, rows, config)
+    unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
+    calibration = _calibrate(held_values, rows, unknown, config)
     held_scores = calibration.probabilities(held_values)
-    held_out = HeldOut(np.arange(len(rows)), held_scores, calibration.decide(held_scores))
+    held_decided = calibration.decide(held_scores, unknown)
+    held_out = HeldOut(np.arange(len(rows)), held_scores, held_decided)
 
-    def reference(places: Sequence[int]) -> Floats:
+    def reference(places: Sequence[int]) -> tuple[Floats, Labels]:
         # The training-time features, not the texts: an error in reading texts shows as a gap.
         part = features[np.asarray(places)]
         values = [head.decide(part) for head in engine.heads]
-        return calibration.probabilities(blend(values, engine.heads))
+        scores = calibration.probabilities(blend(values, engine.heads))
+        return scores, calibration.decide(scores, unknown)
 
     spec = Spec(
         task="text-classification",
@@ -154,7 +156,7 @@ def _fitted(
         text=rows.text,
         labels=rows.labels,
         is_multiple=rows.is_multiple,
-        unknown=rows.unknown if rows.unknown in rows.labels else "",
+        unknown="" if unknown is None else rows.unknown,
         settings=engine.settings(),
         calibration=calibration.settings(),
     )
@@ -162,10 +164,11 @@ def _fitted(
     return Fitted(spec, arrays, held_out, reference, told)
 
 
-def _calibrate(values: Floats, rows: TrainingSet, config: TrainConfig) -> Calibration:
+def _calibrate(
+    values: Floats, rows: TrainingSet, unknown: int | None, config: TrainConfig
+) -> Calibration:
     if rows.is_multiple:
         return calibrate_many(values, rows.truth_NC)
     fitted = calibrate_one(values, rows.truth_NC)
-    unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
     scores = fitted.probabilities(values)
     return with_unknown(fitted, scores, rows.truth_NC, unknown, config.unknown_false_alarms)

@@ -1,0 +1,115 @@
+"""What the model report tells of, and the words and cells that its parts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from volano.core.pages import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from volano.core.nouns import Dataset, Report, Verdict
+    from volano.core.pages import Translate
+
+__all__ = ["Findings", "interval", "metric_name", "one_line", "said", "slice_name"]
+
+_METRICS = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro F1",
+    "micro_f1": "Micro F1",
+    "macro_precision": "Macro precision",
+    "macro_recall": "Macro recall",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+}
+_FIELDS = {
+    "group": "Group",
+    "label": "Label",
+    "language": "Language",
+    "length": "Characters",
+    "near_train": "Close to a training text",
+    "source": "Source",
+}
+_VALUES = {"yes": "yes", "no": "no", "(rest)": "all others", "(none)": "no value"}
+_SHORT = 80
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a page tells of: the candidate, whom it was compared with, and what was decided.
+
+    Attributes:
+        candidate: report of the candidate.
+        verdict: what the judge said.
+        baseline: report of the task's cheapest learner; the candidate's own where that one won.
+        champion: report of the model that answered until now.
+        metric: the one that decides.
+        choice: which learners were tried: ``candidate``, ``baseline``, ``figures``, ``gains``.
+        because: the verdict's reasons in the reader's language.
+        data: where texts of test examples are looked up.
+    """
+
+    candidate: Report
+    verdict: Verdict
+    baseline: Report
+    champion: Report | None = None
+    metric: str = "accuracy"
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    because: tuple[str, ...] = ()
+    data: Dataset | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The candidate's report."""
+        return self.candidate.body
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the candidate is the baseline."""
+        return bool(self.body["model"] == self.baseline.body["model"])
+
+    @cached_property
+    def texts(self) -> Mapping[str, str]:
+        """The text of each test example, by id; empty without the data."""
+        if self.data is None:
+            return {}
+        test, named = self.data.labelled("test"), self.data.card["schema"]["fields"]["text"]
+        columns = [named] if isinstance(named, str) else list(named)
+        rows = zip(test.column("id").to_pylist(), test.column("fields").to_pylist(), strict=True)
+        return {
+            row: " ".join(str(fields[name]) for name in columns if fields.get(name) is not None)
+            for row, fields in rows
+        }
+
+
+def interval(figure: Mapping[str, float], *, signed: bool = False) -> Interval:
+    """A figure with its interval, as a cell."""
+    return Interval(figure["value"], figure["low"], figure["high"], signed)
+
+
+def metric_name(say: Translate, metric: str) -> str:
+    """A metric as people call it."""
+    return say(_METRICS.get(metric, metric))
+
+
+def slice_name(say: Translate, row: Mapping[str, Any]) -> str:
+    """``Language: en``; a column of the project keeps its own name."""
+    field_name, value = str(row["field"]), str(row["value"])
+    name = say(_FIELDS[field_name]) if field_name in _FIELDS else field_name
+    if field_name == "source":
+        value = value.rpartition("/")[2]
+    return f"{name}: {say(_VALUES[value]) if value in _VALUES else value}"
+
+
+def said(labels: Sequence[str]) -> str:
+    """Labels as a person writes them down; a dash where there is none."""
+    return ", ".join(labels) or "–"
+
+
+def one_line(text: str, most: int = _SHORT) -> str:
+    """A text in one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"

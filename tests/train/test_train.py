@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tests.tiny import tiny_project, tiny_rows
+
+from volano.core.errors import ConfigError, DataError
+from volano.core.nouns import Model
+from volano.tasks.scoring import CLASSIFICATION_METRICS, LabelOutcomes
+from volano.tasks.text_classification import TextClassification
+from volano.train.choose import choose
+from volano.train.config import TrainConfig, plan_learners, resolve_train
+from volano.train.held_out import Marked, read_held_out, write_held_out
+from volano.train.learners.text_linear import BAYES, BLEND, LINEAR
+from volano.train.train import Plan, train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from volano.core.nouns import Dataset
+    from volano.loop.project import Project
+
+KNOWN = {one.name: one for one in (LINEAR, BAYES, BLEND)}
+TASK = TextClassification()
+QUICK, _ = resolve_train(TrainConfig(), "quick", 0)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with tiny_project(tmp_path_factory.mktemp("tiny") / "p") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def data(project: Project) -> Dataset:
+    return project.prepare()
+
+
+@pytest.fixture(scope="module")
+def native(project: Project, data: Dataset) -> Model:
+    return train(QUICK, project.task, data, Plan(LINEAR), project.store, project.events)
+
+
+def test_a_native_model_says_how_it_was_made(native: Model, data: Dataset) -> None:
+    card = native.card
+    assert card["learner"] == "linear"
+    assert card["dataset"] == data.hash
+    assert card["labels"] == ["account", "delivery", "refund"]
+    training = card["training"]
+    assert training["rows"] == data.labelled("train", "validation").num_rows
+    assert sum(card["label_counts"].values()) == training["rows"]
+    assert 0.7 < training["out_of_fold"]["accuracy"] <= 1
+
+
+def test_training_again_gives_the_same_model(
+    project: Project, data: Dataset, native: Model
+) -> None:
+    again = train(QUICK, project.task, data, Plan(LINEAR), project.store, project.events)
+    assert again.hash == native.hash
+
+
+def test_no_test_example_is_held_out_or_suspected(native: Model, data: Dataset) -> None:
+    learnt = data.labelled("train", "validation").column("id").to_pylist()
+    assert len(read_held_out(native.folder).unit_N) == len(learnt)
+    suspects = pq.read_table(native.folder / "suspects.parquet").column("id").to_pylist()
+    assert set(suspects) <= set(learnt)
+
+
+def test_reference_rows_are_spread_over_all_rows(native: Model, data: Dataset) -> None:
+    table = pq.read_table(native.folder / "reference.parquet")
+    assert table.num_rows == data.labelled("train", "validation").num_rows
+    assert table.column_names == ["text", "scores", "decided"]
+
+
+def test_rows_with_one_label_only_are_refused(tmp_path: Path) -> None:
+    rows = [row | {"topic": "refund"} for row in tiny_rows()]
+    with (
+        tiny_project(tmp_path / "p", rows) as project,
+        pytest.raises(DataError, match="the same label, 'refund'"),
+    ):
+        project.train()
+
+
+def test_one_dial_derives_what_is_not_said_and_says_why() -> None:
+    config, derived = resolve_train(TrainConfig(folds=4), "thorough", 9)
+    assert (config.folds, config.settings_tried, config.seed) == (4, 5, 9)
+    assert [fact.key for fact in derived] == ["train.settings_tried", "train.seed"]
+    assert derived[0].why == "effort is thorough"
+
+
+@pytest.mark.parametrize(
+    ("learner", "several", "expected"),
+    [
+        ("auto", "", ("linear", "bayes", "blend")),
+        ("auto", ",", ("linear", "bayes")),
+        ("linear", "", ("linear",)),
+        ("bayes", "", ("linear", "bayes")),
+        ("blend", "", ("linear", "bayes", "blend")),
+    ],
+)
+def test_the_baseline_comes_first_and_parts_before_what_they_make(
+    learner: str, several: str, expected: tuple[str, ...]
+) -> None:
+    task = TextClassification(TASK.labels.model_copy(update={"separator": several}))
+    assert plan_learners(TrainConfig(learner=learner), task, KNOWN) == expected
+
+
+def test_a_learner_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ConfigError, match="'lineer'") as caught:
+        plan_learners(TrainConfig(learner="lineer"), TASK, KNOWN)
+    assert "linear, bayes, blend" in caught.value.fix
+
+
+def test_a_learner_of_another_task_is_refused() -> None:
+    task = replace(TASK, learners=("linear",))
+    with pytest.raises(ConfigError, match="bayes cannot do text-classification"):
+        plan_learners(TrainConfig(learner="bayes"), task, KNOWN)
+
+
+def answered(folder: Path, name: str, right: list[bool], units: list[int] | None = None) -> Model:
+    """A model that answered these rows right or wrong."""
+    from volano.models import Spec, write_bundle
+
+    folder.mkdir(exist_ok=True)
+    write_bundle(folder, Spec("t", "linear", ("body",), ("no", "yes")), {})
+    truth = np.tile([True, False], (len(right), 1))
+    decided = np.array([[one, not one] for one in right])
+    outcomes = LabelOutcomes(("no", "yes"), truth, decided, decided * 0.9 + 0.05, False)
+    unit_N = np.arange(len(right)) if units is None else np.array(units)
+    write_held_out(folder, Marked(outcomes, unit_N))
+    return Model(name, folder, {"learner": name})
+
+
+ACCURACY = CLASSIFICATION_METRICS["accuracy"]
+
+
+def two(tmp_path: Path, *rights: list[bool], **more: Any) -> list[Model]:
+    names = ("linear", "bayes")
+    return [
+        answered(tmp_path / name, name, right, **more)
+        for name, right in zip(names, rights, strict=True)
+    ]
+
+
+def test_the_dearer_model_is_taken_where_it_is_clearly_better(tmp_path: Path) -> None:
+    natives = two(tmp_path, [True] * 60 + [False] * 40, [True] * 90 + [False] * 10)
+    choice = choose(natives, ACCURACY)
+    assert (choice.candidate, choice.baseline) == ("bayes", "linear")
+    assert choice.figures == {"linear": 0.6, "bayes": 0.9}
+    assert "bayes 0.900 (+0.2" in choice.why
+
+
+def test_the_cheaper_model_stays_where_nothing_is_proven(tmp_path: Path) -> None:
+    natives = two(tmp_path, [True] * 60 + [False] * 40, [True] * 62 + [False] * 38)
+    assert choose(natives, ACCURACY).candidate == "linear"
+
+
+def test_rows_of_one_person_prove_as_much_as_one_row(tmp_path: Path) -> None:
+    rights = [True] * 60 + [False] * 40, [True] * 70 + [False] * 30
+    assert choose(two(tmp_path, *rights), ACCURACY).candidate == "bayes"
+    units = [*range(60), *[60] * 10, *range(61, 91)]
+    assert choose(two(tmp_path, *rights, units=units), ACCURACY).candidate == "linear"
+
+
+def test_a_learner_that_the_project_names_is_taken(tmp_path: Path) -> None:
+    natives = two(tmp_path, [True] * 90 + [False] * 10, [True] * 60 + [False] * 40)
+    choice = choose(natives, ACCURACY, "bayes")
+    assert (choice.candidate, choice.baseline) == ("bayes", "linear")
+    assert choice.why == "train.learner is bayes"
+
+
+def test_a_metric_of_which_less_is_better_is_compared_the_right_way_round(tmp_path: Path) -> None:
+    natives = two(tmp_path, [True] * 60 + [False] * 40, [True] * 90 + [False] * 10)
+    assert choose(natives, CLASSIFICATION_METRICS["log_loss"]).candidate == "bayes"
