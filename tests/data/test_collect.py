@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from volano.core.errors import ConfigError, DataError
-from volano.core.hashing import hash_bytes
 from volano.core.nouns import Dataset
 from volano.data import DataConfig, SourceConfig
-from volano.data.collect import source_fingerprint
+from volano.data.collect import TURN_FACTS, source_fingerprint
+from volano.store.subjects import hash_subject
 from volano.tasks import LabelsConfig
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_feedback_on_a_known_row_replaces_its_label_and_other_feedback_is_added(
         (["b"], "review", "informative", "a.csv"),
         (["a"], "feedback", None, "feedback"),
     ]
-    assert collected.card["feedback"] == {"replaced": 1, "added": 1}
+    assert collected.card["feedback"] == {"replaced": 1, "added": 1, "example-gone": 0}
     assert workshop.rows(collected, "fields")[0] == {"text": "hi", "label": "a"}
 
 
@@ -120,12 +120,125 @@ def test_rows_of_an_erased_person_do_not_come_back(workshop: Workshop) -> None:
         fields=fields,
         previous=before,
         feedback=said,
-        suppressed=frozenset({hash_bytes(b"ann")}),
+        suppressed=frozenset({hash_subject("ann")}),
     )
     assert workshop.rows(after, "subject") == ["bob"]
     assert after.card["suppressed"] == 2
     for path in after.folder.glob("*.parquet"):
         assert "ann" not in str(pq.read_table(path).to_pylist())
+
+
+def test_a_review_of_an_example_never_brings_the_example_back(workshop: Workshop) -> None:
+    fields = {"text": "text", "target": "label", "subject": "who"}
+    workshop.write("a.csv", "text,label,who\nhi,a,ann\nyou,b,bob\n")
+    ann, bob = workshop.rows(workshop.collect("a.csv", fields=fields), "id")
+    said = feedback(
+        workshop,
+        *(
+            {"id": name, "about": "example", "target": ["c"], "label_from": "review"}
+            for name in (ann, bob)
+        ),
+        {"id": "p1", "about": "prediction", "fields": {"text": "more"}},
+    )
+    erased = workshop.collect(
+        "a.csv", fields=fields, feedback=said, suppressed=frozenset({hash_subject("ann")})
+    )
+    assert workshop.rows(erased, "id", "target") == [(bob, ["c"]), ("p1", ["a"])]
+    assert erased.card["feedback"] == {"replaced": 1, "added": 1, "example-gone": 1}
+    workshop.write("a.csv", "text,label,who\nhi,a,ann\n")
+    left = workshop.collect("a.csv", fields=fields, feedback=said)
+    assert workshop.rows(left, "id") == [ann, "p1"]
+
+
+def test_a_review_finds_its_example_when_the_file_has_got_a_column(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    (name,) = workshop.rows(workshop.collect("a.csv"), "id")
+    review = {"id": name, "about": "example", "fields": {"text": "hi", "label": "a"}}
+    said = feedback(workshop, review | {"target": ["b"], "label_from": "review"})
+    workshop.write("a.csv", "text,label,more\nhi,a,x\nyou,a,x\n")
+    assert workshop.rows(workshop.collect("a.csv", feedback=said), "target") == [["b"], ["a"]]
+
+
+def test_no_label_and_the_label_none_are_two_things(workshop: Workshop) -> None:
+    lines = ['{"text": "one", "label": null}', '{"text": "two", "label": "None"}']
+    for order in (lines, lines[::-1]):
+        workshop.write("a.jsonl", "\n".join(order))
+        rows = workshop.collect("a.jsonl").examples.to_pylist()
+        assert {row["fields"]["text"]: row["target"] for row in rows} == {
+            "one": None,
+            "two": ["None"],
+        }
+
+
+def test_an_appending_source_that_got_a_column_holds_each_row_once(workshop: Workshop) -> None:
+    source = SourceConfig(path="a.csv", mode="append")
+    workshop.write("a.csv", HEAD + "left,a\nhi,a\nhi,a\n")
+    before = workshop.collect(source)
+    workshop.write("a.csv", "text,label,who\nhi,b,ann\nhi,a,bob\n")
+    after = workshop.collect(source, previous=before)
+    found = {(row["text"], row["who"]) for row in workshop.rows(after, "fields")}
+    assert found == {("hi", "ann"), ("hi", "bob"), ("left", None)}
+    assert len(after.examples) == 3
+
+
+def test_a_copy_that_left_an_appending_source_stays_beside_its_twin(workshop: Workshop) -> None:
+    source = SourceConfig(path="a.csv", mode="append")
+    workshop.write("a.csv", HEAD + "hi,a\nhi,a\n")
+    before = workshop.collect(source)
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    assert workshop.texts(workshop.collect(source, previous=before)) == ["hi", "hi"]
+
+
+def test_feedback_written_as_text_leaves_the_kinds_of_a_sources_columns(
+    workshop: Workshop,
+) -> None:
+    workshop.write(
+        "a.jsonl", '{"text": "hi", "label": "a", "age": 3, "tags": ["x"], "ok": true, "share": 0.5}'
+    )
+    cells = {"text": "new", "age": "4", "tags": '["y"]', "ok": "false", "share": "1"}
+    said = feedback(
+        workshop,
+        {"id": "p1", "fields": cells},
+        {"id": "p2", "fields": cells | {"text": "odd", "age": "3.7", "ok": "perhaps"}},
+    )
+    plain, taught = (workshop.collect("a.jsonl", feedback=f) for f in (None, said))
+    assert taught.card["schema"]["columns"] == plain.card["schema"]["columns"]
+    rows = {row["text"]: row for row in workshop.rows(taught, "fields")}
+    assert (rows["new"]["age"], rows["new"]["tags"], rows["new"]["ok"]) == (4, ["y"], False)
+    assert (rows["odd"]["age"], rows["odd"]["ok"], rows["odd"]["share"]) == (None, None, 1.0)
+    assert "2 cells of feedback" in str(taught.card["notes"])
+    assert plain.card["notes"] == []
+
+
+def test_whole_numbers_too_long_for_a_float_stay_what_they_are(workshop: Workshop) -> None:
+    workshop.write("a.jsonl", f'{{"text": "hi", "label": "a", "n": {2**60 + 1}}}')
+    workshop.write("b.jsonl", '{"text": "you", "label": "a", "n": 1.5}')
+    found = workshop.rows(workshop.collect("a.jsonl", "b.jsonl"), "fields")
+    assert [row["n"] for row in found] == [str(2**60 + 1), "1.5"]
+
+
+def test_the_card_of_a_turn_is_fresh_also_where_the_content_was_there_before(
+    workshop: Workshop,
+) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    first = workshop.collect("a.csv")
+    workshop.write("a.csv", HEAD + "hi,a\nyou,a\n")
+    second = workshop.collect("a.csv", previous=first)
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    third = workshop.collect("a.csv", previous=second)
+    assert third.hash == first.hash
+    assert third.card["changes"] == {"new": 0, "edited": 0, "deleted": 1, "kept": 1}
+    assert first.card["changes"]["new"] == 1
+    assert set(TURN_FACTS) < third.card.keys()
+
+
+def test_a_guessed_encoding_is_told(workshop: Workshop) -> None:
+    text = HEAD + "我的卡还没有到,物流\n密码忘记了怎么办,账户\n"
+    (workshop.root / "a.csv").write_bytes(text.encode("gb18030"))
+    (note,) = workshop.collect("a.csv").card["notes"]
+    assert "read as gb18030, which is a guess" in note
+    named = SourceConfig(path="a.csv", encoding="gb18030")
+    assert workshop.collect(named).card["notes"] == []
 
 
 def test_labels_are_split_named_and_renamed_and_bad_cells_set_aside(workshop: Workshop) -> None:

@@ -49,6 +49,24 @@ def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "body" in error.value.fix
 
 
+def test_a_names_file_in_an_older_encoding_is_read_and_a_strange_one_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "text,label\n" + "".join(f"some text {n},{n % 2}\n" for n in range(60)), "utf-8"
+    )
+    (tmp_path / "labels.txt").write_bytes("账单\n贷款\n".encode("gbk"))
+    assert guess_project(path).names == "labels.txt"
+    (tmp_path / "labels.txt").write_bytes(b"\xff\xfe\x00\xd8")
+    assert guess_project(path).names == ""
+
+
+def test_superscripts_are_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"some text {n},{'²³'[n % 2]}\n" for n in range(60)))
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n", "utf-8")
+    assert guess_project(path).names == ""
+
+
 def test_a_file_without_a_label_says_so(tmp_path: Path) -> None:
     path = tmp_path / "notes.csv"
     path.write_text("text\n" + "".join(f"a note about {n}\n" for n in range(50)), "utf-8")

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
 from volano.core.errors import DataError
 from volano.core.nouns import Dataset
 from volano.data import SourceConfig
+from volano.data.memory import SPLITS
+from volano.data.steps.old_skills import OLD_SKILLS
+from volano.store.subjects import hash_subject
+from volano.tasks import LabelsConfig
 
 if TYPE_CHECKING:
     from conftest import Workshop
@@ -87,6 +92,92 @@ def test_the_split_never_reshuffles_while_rows_come_and_go(workshop: Workshop) -
         now = dict(workshop.rows(after, "id", "split"))
         assert all(now[name] == old[name] for name in now.keys() & old.keys())
         before, old = after, now
+
+
+def test_a_row_that_was_away_for_turns_returns_to_its_split(workshop: Workshop) -> None:
+    head, *lines = csv(200).splitlines()
+    seen: dict[str, str] = {}
+    previous = None
+    for body in (lines, lines[:60], lines[40:90], [], lines[::2], lines):
+        workshop.write("a.csv", "\n".join([head, *body, *csv(50, seed=9).splitlines()[1:]]) + "\n")
+        previous = workshop.prepare(workshop.collect("a.csv"), previous=previous)
+        now = {name: s for name, s in workshop.rows(previous, "id", "split") if s}
+        assert all(seen.get(name, split) == split for name, split in now.items())
+        seen |= now
+    assert len(seen) == 250
+    assert not (previous.folder / SPLITS).exists()
+
+
+def test_a_label_that_is_removed_for_a_turn_keeps_the_splits_of_its_rows(
+    workshop: Workshop,
+) -> None:
+    workshop.write("a.csv", csv(100))
+    first = workshop.prepare(workshop.collect("a.csv"))
+    without = workshop.collect("a.csv", labels=LabelsConfig(remove=("b",)))
+    second = workshop.prepare(without, previous=first)
+    third = workshop.prepare(workshop.collect("a.csv"), previous=second)
+    assert workshop.rows(third, "id", "split") == workshop.rows(first, "id", "split")
+
+
+def test_nothing_of_an_erased_person_is_remembered(workshop: Workshop) -> None:
+    fields = {"text": "text", "target": "label", "subject": "who"}
+    body = [f"{line},c{n % 25}" for n, line in enumerate(csv(200).splitlines()[1:])]
+    workshop.write("a.csv", "\n".join(["text,label,who", *body]) + "\n")
+    first = workshop.prepare(workshop.collect("a.csv", fields=fields), near_duplicates=0)
+    tested = [who for who, split in workshop.rows(first, "subject", "split") if split == "test"]
+    kept = "\n".join(["text,label,who", *(row for row in body if row.split(",")[2] not in tested)])
+    workshop.write("a.csv", kept)
+    second = workshop.prepare(
+        workshop.collect("a.csv", fields=fields), previous=first, near_duplicates=0
+    )
+    here = {hash_subject(who) for who in tested}
+    assert set(remembered(second, SPLITS, "subject")) == here
+    assert set(remembered(second, OLD_SKILLS, "subject")) == set(tested)
+    erased = frozenset({hash_subject(tested[0])})
+    for before in (first, second):
+        again = workshop.collect("a.csv", fields=fields, suppressed=erased)
+        third = workshop.prepare(again, previous=before, near_duplicates=0)
+        assert set(remembered(third, SPLITS, "subject")) == here - erased
+        assert set(remembered(third, OLD_SKILLS, "subject")) == {*tested} - {tested[0]}
+
+
+def remembered(dataset: Dataset, name: str, column: str) -> list[str]:
+    found: list[str] = pq.read_table(dataset.folder / name).column(column).to_pylist()
+    return found
+
+
+def test_an_appending_source_that_got_a_column_keeps_its_split(workshop: Workshop) -> None:
+    lines = csv(100).splitlines()
+    source = SourceConfig(path="a.csv", mode="append")
+    workshop.write("a.csv", "\n".join(lines))
+    collected = workshop.collect(source)
+    before = workshop.prepare(collected)
+    workshop.write("a.csv", "\n".join([f"{lines[0]},who", *(f"{line},ann" for line in lines[1:])]))
+    after = workshop.prepare(workshop.collect(source, previous=collected), previous=before)
+    assert after.dropped == {}
+    assert {row["who"] for row in workshop.rows(after, "fields")} == {"ann"}
+    old, now = (
+        dict(zip(workshop.texts(found), workshop.rows(found, "split"), strict=True))
+        for found in (before, after)
+    )
+    assert now == old
+
+
+def test_labels_that_look_alike_are_named_with_the_line_that_merges_them(
+    workshop: Workshop,
+) -> None:
+    names = ["退款", "退款\u200b", "vip", "ＶＩＰ", "card", "loan"]
+    lines = [
+        f"{line.rpartition(',')[0]},{names[n % 6]}" for n, line in enumerate(csv(61).splitlines())
+    ]
+    workshop.write("a.csv", "\n".join(["text,label", *lines[1:]]))
+    clean = workshop.prepare(workshop.collect("a.csv"))
+    notes = [note for note in clean.card["notes"] if "look alike" in note]
+    assert len(notes) == 2
+    line = next(note for note in notes if "退款" in note).partition("volano.yaml: ")[2]
+    labels = LabelsConfig(**YAML(typ="safe").load(line)["labels"])
+    assert labels.rename in ({"退款\u200b": "退款"}, {"退款": "退款\u200b"})
+    assert len({label for (label,) in workshop.rows(clean, "target")}) == 6
 
 
 def test_one_more_column_does_not_reshuffle_the_split(workshop: Workshop) -> None:
@@ -174,6 +265,25 @@ def test_a_split_by_time_tests_on_the_latest_rows(workshop: Workshop) -> None:
     assert max(n for n, s in lines.items() if s == "train") < min(
         n for n, s in lines.items() if s == "test"
     )
+
+
+def test_numbers_as_times_and_the_dates_of_feedback_stand_together(workshop: Workshop) -> None:
+    body = [f"{line},{1_700_000_000 + n}" for n, line in enumerate(csv(100).splitlines()[1:])]
+    workshop.write("a.csv", "\n".join(["text,label,at", *body]) + "\n")
+    fields = {"text": "text", "target": "label", "time": "at"}
+    row = {"id": "f", "fields": {"text": "quite another thing"}, "target": ["a"]}
+    row |= {"source": "feedback", "label_from": "feedback", "time": "2023-11-14T22:14:00+00:00"}
+    with workshop.store.draft() as draft:
+        pq.write_table(pa.Table.from_pylist([row | {"line": 1}]), draft / "examples.parquet")
+        said = workshop.store.keep(Dataset, draft, {"stage": "feedback"})
+    clean = workshop.prepare(
+        workshop.collect("a.csv", fields=fields, feedback=said),
+        near_duplicates=0,
+        split={"by_time": True},
+    )
+    splits = dict(workshop.rows(clean, "id", "split"))
+    assert splits["f"] == "train"
+    assert list(splits.values()).count("test") == 20
 
 
 def test_a_time_in_no_known_order_says_its_line(workshop: Workshop) -> None:

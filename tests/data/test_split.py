@@ -139,7 +139,7 @@ TURN = st.tuples(
 def test_over_many_turns_no_row_moves_no_unit_straddles_and_no_pick_is_tested(
     turns: list[tuple[list[SplitRow], list[tuple[int, int]]]], seed: int
 ) -> None:
-    """Rows come, go, and are edited (other pairs, other units) from turn to turn."""
+    """Rows come, go, come back, and are edited (other pairs, other units) from turn to turn."""
     before: dict[str, str] = {}
     for found, drawn in turns:
         rows = [replace(row, old=before.get(row.id, "")) for row in found]
@@ -154,7 +154,7 @@ def test_over_many_turns_no_row_moves_no_unit_straddles_and_no_pick_is_tested(
         edges = [*pairs, *_unit_edges(rows, kept)]
         for together in components(kept, edges):
             assert len({kept[place] for place in together}) == 1
-        before = {rows[place].id: str(split) for place, split in kept.items()}
+        before |= {rows[place].id: str(split) for place, split in kept.items()}
 
 
 def _unit_edges(rows: list[SplitRow], kept: dict[int, str | None]) -> list[tuple[int, int]]:

@@ -49,6 +49,7 @@ def test_labelled_answers_become_a_dataset_of_raw_fields(
     assert list(rows) == ["e1", "p1", "p2", "p5"]
     assert rows["p1"] == {
         "id": "p1",
+        "about": "prediction",
         "fields": {"body": "text of p1", "tier": "gold", "n": None, "deep": None, "x": None},
         "target": ["loan"],
         "split": None,
@@ -65,6 +66,8 @@ def test_labelled_answers_become_a_dataset_of_raw_fields(
     assert rows["p5"]["fields"]["deep"] == '{"b":[1]}'
     assert (rows["p2"]["label_from"], rows["p2"]["picked"]) == ("review", "random")
     assert (rows["e1"]["label_from"], rows["e1"]["picked"]) == ("review", "informative")
+    assert {row["about"] for name, row in rows.items() if name != "e1"} == {"prediction"}
+    assert rows["e1"]["about"] == "example"  # its row may be gone from the sources by now
     assert dataset.card["not_usable"] == {"input-masked": 1, "input-not-kept": 1}
     assert dataset.card["counts"]["rows"] == 4
     said = " ".join(event.text for event in heard)

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from volano.core.errors import DataError, UserError
-from volano.feedback import export_reviews, import_reviews
+from volano.core.errors import DataError, StoreError, UserError
+from volano.feedback import (
+    FeedbackConfig,
+    export_reviews,
+    fill_reviews,
+    import_reviews,
+    read_signals,
+    settle,
+)
 from volano.store.audit import list_audit
 from volano.store.predictions import add_predictions
 from volano.store.reviews import ReviewItem, answered_reviews, file_reviews, open_reviews
@@ -163,6 +170,58 @@ def test_two_people_are_kept_apart_and_their_agreement_is_measured(
     ]
 
 
+def test_a_conflict_is_settled_by_one_of_those_who_disagreed(
+    ledger: Ledger, task: TextClassification, queue: tuple[ReviewItem, ...], tmp_path: Path
+) -> None:
+    header, one = ["review", "label", "by"], str(queue[0].id)
+    rows = [header, [one, "card", "ann"], [one, "loan", "bo"]]
+    first = save(tmp_path / "first.csv", rows)
+    import_reviews(ledger, task, first, KNOWN)
+    config = FeedbackConfig(num_reviews=0)
+    (asked,) = fill_reviews(config, task, ledger, seed=0)
+    assert (asked.ref, asked.why) == ("p1", "conflict")
+    rows = [header, [str(asked.id), "loan", "ann"], [str(asked.id), "loan", "bo"]]
+    last = save(tmp_path / "last.csv", rows)
+    counts = import_reviews(ledger, task, last, KNOWN)
+    assert (counts.answered, counts.repeated, counts.changed) == (1, 1, 0)
+    for path in (first, last):  # sent in again, neither changes anything
+        again = import_reviews(ledger, task, path, KNOWN)
+        assert (again.repeated, again.answered, again.changed) == (2, 0, 0)
+    settled = settle(config, task, read_signals(ledger)).settled
+    assert [(s.outcome, s.labels) for s in settled] == [("label", ("loan",))]
+    assert fill_reviews(config, task, ledger, seed=0) == ()
+
+
+def test_an_import_that_breaks_off_keeps_nothing(
+    ledger: Ledger, task: TextClassification, queue: tuple[ReviewItem, ...], tmp_path: Path
+) -> None:
+    one, two, _ = (str(item.id) for item in queue)
+    rows = [["review", "label", "by", "comment"], [one, "card", "ann", ""], [one, "loan", "bo", ""]]
+    path = save(tmp_path / "x.csv", [*rows, [two, "card", "ann", "clear"]])
+    with ledger.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    with pytest.raises(StoreError, match="full"):
+        import_reviews(ledger, task, path, KNOWN)
+    assert len(open_reviews(ledger)) == 3
+    assert answered_reviews(ledger) == ()
+
+
+def test_a_comment_that_is_sent_in_twice_is_kept_once(
+    ledger: Ledger, task: TextClassification, queue: tuple[ReviewItem, ...], tmp_path: Path
+) -> None:
+    one = str(queue[0].id)
+    header = ["review", "label", "by", "comment"]
+    rows = [header, [one, "card", "ann", "clear"], [one, "loan", "bo", "no"]]
+    for _ in range(2):
+        import_reviews(ledger, task, save(tmp_path / "x.csv", rows), KNOWN)
+    rows[1][3] = "not so clear"
+    import_reviews(ledger, task, save(tmp_path / "x.csv", rows), KNOWN)
+    said = [(deed.actor, deed.detail["comment"]) for deed in list_audit(ledger)]
+    assert said == [("ann", "not so clear"), ("bo", "no"), ("ann", "clear")]
+
+
 def test_one_person_saying_two_things_of_one_item_is_refused(
     ledger: Ledger, task: TextClassification, queue: tuple[ReviewItem, ...], tmp_path: Path
 ) -> None:
@@ -203,8 +262,9 @@ def test_several_labels_use_the_separator_of_the_project(
         (b"PK\x03\x04", "workbook"),
         (b"review,label\nx1,card\n", "line 2: 'x1'"),
         (b'review,label\n1,"card\n', "broken"),
-        (b"\x81\xff\x00\x01", "neither UTF-8"),
-        (b"review,label\n1,c\x00ard\n", "neither UTF-8"),
+        (b"\xff\x81 \xff\n" * 3, "not UTF-8"),
+        (b"review,label\n1,c\x00ard\n", "no text"),
+        (b"review,label,by\n1,card,ann\n2,card,bo\n3,c\xffrd,cy\n", "no text: line 4"),
     ],
 )
 def test_a_file_that_is_no_sheet_is_refused_with_the_reason(

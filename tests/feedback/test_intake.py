@@ -61,7 +61,7 @@ def test_one_signal_or_a_list_is_recorded_over_http(
     )
     said = [row["status"] for row in several.json()["recorded"]]
     assert said == ["repeated", "attached", "unknown-prediction", "repeated"]
-    kept = list_feedback(ledger, replaced=True)
+    kept = list_feedback(ledger)
     assert len(kept) == 5
     assert kept[-1].label == ("贷款",)
 
@@ -73,6 +73,22 @@ def test_feedback_that_came_before_its_prediction_attaches_later(
     assert early["status"] == "unknown-prediction"
     add_predictions(ledger, [predicted("p1")])
     assert [sent.status for sent in list_feedback(ledger)] == ["attached"]
+
+
+def test_a_corrected_output_that_is_no_label_is_kept_and_the_sender_is_told(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    add_predictions(ledger, [predicted("p1")])
+    sent = [
+        {"prediction": "p1", "output": " loan "},
+        {"prediction": "p1", "output": "Dear Ann, your loan is on its way"},
+        {"prediction": "nobody", "output": "some text"},
+        {"prediction": "p1", "label": "loan", "output": "some text"},
+    ]
+    said = record_feedback(ledger, task, sent)
+    assert ["note" in row for row in said] == [False, True, False, False]
+    assert "send 'label'" in said[1]["note"]
+    assert len(list_feedback(ledger)) == 4
 
 
 GOOD: dict[str, Any] = {"prediction": "p1", "label": "card"}
@@ -176,7 +192,7 @@ def test_acknowledged_feedback_survives_kill_minus_nine(tmp_path: Path) -> None:
                 acknowledged += [row["id"] for row in answer.json()["recorded"]]
             os.kill(server.pid, signal.SIGKILL)
     with Ledger.open(path) as ledger:
-        kept = {sent.id for sent in list_feedback(ledger, replaced=True)}
+        kept = {sent.id for sent in list_feedback(ledger)}
     assert len(acknowledged) == 20
     assert set(acknowledged) <= kept
 

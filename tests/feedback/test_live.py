@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,22 @@ def test_only_random_picks_count_and_each_stands_for_its_share(
     assert live is not None
     assert live.accuracy.value == pytest.approx(10 / 12)
     assert (live.num_labels, live.num_stands_for, live.num_left_out) == (2, 12.0, 2)
+
+
+def test_answers_of_other_models_say_nothing_about_the_champion(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    predictions = {name: predicted(name) for name in ("p1", "p2")}
+    predictions["p3"] = replace(predicted("p3"), model="n" * 64)
+    reviews = [
+        answered("p1", "loan", 0.5),
+        answered("p2", "loan", 0.5),
+        answered("p3", "card", 0.5),
+    ]
+    live = live_accuracy(task, predictions, reviews, "n" * 64)
+    assert live is not None
+    assert (live.accuracy.value, live.num_labels, live.num_left_out) == (1.0, 1, 2)
+    assert live_accuracy(task, predictions, reviews, "c" * 64) is None
 
 
 def test_without_random_picks_nothing_is_claimed(

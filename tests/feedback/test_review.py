@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from volano.feedback import FeedbackConfig, fill_reviews, pick_reviews, record_feedback
-from volano.feedback.review import Background, suspect_items, unsureness
+from volano.feedback.review import Background, unsureness
 from volano.store.predictions import add_predictions
-from volano.store.reviews import file_reviews, open_reviews
+from volano.store.reviews import open_reviews
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def test_a_turn_files_picks_and_conflicts_and_draws_each_answer_once(
     first = fill_reviews(config, task, ledger, seed=3)
     by_ref = {item.ref: item.why for item in open_reviews(ledger)}
     assert Counter(item.why for item in first)["random"] == 2
-    assert by_ref["p0"] in {"conflict", "random", "unsure"}
+    assert by_ref["p0"] in {"conflict", "random"}
     assert fill_reviews(config, task, ledger, seed=4) == ()
     add_predictions(ledger, [predicted("q1", at=300.0)])
     later = fill_reviews(config, task, ledger, seed=5)
@@ -111,12 +111,26 @@ def test_a_conflict_without_picks_is_filed_alone(
     assert [(item.ref, item.why, item.target) for item in filed] == [("p0", "conflict", ("card",))]
 
 
-def test_suspect_labels_are_filed_as_examples(ledger: Ledger) -> None:
-    file_reviews(ledger, suspect_items([("e1", {"body": "卡"}, ("loan",))]))
-    (item,) = open_reviews(ledger)
-    assert (item.what, item.ref, item.why, item.target) == (
-        "example",
-        "e1",
-        "suspect-label",
-        ("loan",),
-    )
+def test_a_label_of_todays_data_is_not_asked_about(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    add_predictions(ledger, [predicted("p0")])
+    record_feedback(ledger, task, {"prediction": "p0", "label": "fees", "by": "ann"})
+    config = FeedbackConfig(num_reviews=0)
+    assert fill_reviews(config, task, ledger, seed=0, labels={"fees"}) == ()
+    assert [item.why for item in fill_reviews(config, task, ledger, seed=0)] == ["conflict"]
+
+
+def test_a_corrected_output_is_a_doubt(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    rows = [predicted(f"p{n}", card=0.9 - n / 100, loan=0.1 + n / 100) for n in range(6)]
+    add_predictions(ledger, rows)
+    config = FeedbackConfig(num_reviews=2, min_people=2)
+    fill_reviews(config, task, ledger, seed=0)
+    left = sorted({row.id for row in rows} - {item.ref for item in open_reviews(ledger)})
+    for name in left:
+        output = "loan" if name == left[0] else "card"
+        record_feedback(ledger, task, {"prediction": name, "output": output, "by": "ann"})
+    (asked,) = fill_reviews(FeedbackConfig(num_reviews=1, min_people=2), task, ledger, seed=0)
+    assert (asked.ref, asked.why) == (left[0], "unsure")

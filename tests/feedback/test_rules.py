@@ -177,6 +177,20 @@ def test_labels_are_read_under_todays_names(predicted: Predicted) -> None:
     assert found.fates == {"label-removed": 1, "used": 1}
 
 
+def test_a_corrected_output_that_reads_as_a_known_label_counts_as_that_label(about: About) -> None:
+    one, _ = about(says(output=" loan ", by="ann", score=1.0), score_makes_label=0.5)
+    assert (one.outcome, one.labels) == ("label", ("loan",))
+    one, found = about(says(output="Dear Ann, your loan", by="ann"))
+    assert (one.outcome, found.fates) == ("nothing", {"output-only": 1})
+    assert about(says(output="loan"), corrections=False)[1].fates == {"corrections-off": 1}
+
+
+def test_a_label_of_todays_data_is_not_new(predicted: Predicted) -> None:
+    signals = Signals({"p1": predicted("p1")}, [says("fees", "ann"), says(output="fees", by="bo")])
+    (one,) = settle(FeedbackConfig(), TASK, signals, {"fees"}).settled
+    assert (one.outcome, one.labels, one.people) == ("label", ("fees",), ("ann", "bo"))
+
+
 def test_an_example_under_review_is_settled_by_its_own_id() -> None:
     review = reviewed("loan", what="example", ref="e7", why="suspect-label")
     found = settle(FeedbackConfig(), TASK, Signals({}, [], [review]))

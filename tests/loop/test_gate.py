@@ -57,6 +57,15 @@ def test_a_test_set_that_grew_counts_earlier_verdicts_in_part() -> None:
     assert History.of([100], 50).verdicts == 1.0
 
 
+def test_a_verdict_on_other_examples_does_not_count() -> None:
+    today = {f"r{n}" for n in range(100)}
+    fresh = [{f"t{turn}-{n}" for n in range(100)} for turn in range(25)]
+    assert History.of_examples(fresh, today) == History(0.0)
+    half = {f"r{n}" for n in range(50)} | {f"old-{n}" for n in range(400)}
+    assert History.of_examples([half, today, *fresh], today).verdicts == 1.5
+    assert History.of_examples([today], set()) == History(0.0)
+
+
 def test_within_the_budget_every_look_has_the_full_tail() -> None:
     config = GateConfig(reuse_budget=5)
     tails = [History(earlier).tail(config) for earlier in range(10)]

@@ -4,9 +4,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from volano.core.errors import StoreError, UserError
-from volano.serve import NotReadyError
+from volano.core.events import Event, Events
+from volano.serve import NotReadyError, ServeConfig
+from volano.serve.ledger import LedgerModels
 from volano.store.predictions import find_predictions, list_predictions
 from volano.store.releases import promote, rollback
 
@@ -102,6 +105,14 @@ def test_retention_erases_old_inputs(make_service: Make, ledger: Ledger) -> None
     assert [p.input for p in list_predictions(ledger)] == [None]
 
 
+@pytest.mark.parametrize("days", [0, -1, True, "30", 1.5, "never"])
+def test_retention_is_days_from_one_on_or_forever(days: object) -> None:
+    with pytest.raises(ValidationError):
+        ServeConfig.model_validate({"retention_days": days})
+    assert ServeConfig(retention_days=1).retention_days == 1
+    assert ServeConfig(retention_days="forever").retention_days == "forever"
+
+
 def test_a_promotion_and_a_rollback_are_followed_while_running(
     make_service: Make, ledger: Ledger
 ) -> None:
@@ -136,6 +147,35 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(
         }
         rollback(ledger, because="damaged", by="test")
         assert until(lambda: service.describe()["failed"] is None)
+
+
+def test_an_unexpected_fault_of_one_round_is_said_and_the_watch_goes_on(
+    ledger: Ledger, make_service: Make
+) -> None:
+    class Odd(LedgerModels):
+        rounds = 0
+
+        def version(self) -> int:
+            Odd.rounds += 1
+            if 1 < Odd.rounds <= 5:
+                raise RuntimeError("/home/ann/secret")
+            return super().version()
+
+    promote(ledger, A, because="first", by="test")
+    heard: list[Event] = []
+    service = make_service()
+    service.source = Odd(ledger, service.source.load)
+    service.events = Events((heard.append,), "serve")
+    with service:
+        assert until(
+            lambda: service.health()["status"] == "promotions are not followed: RuntimeError"
+        )
+        promote(ledger, B, because="better", by="test")
+        assert until(lambda: service.describe()["hash"] == B)
+        assert until(lambda: service.health()["status"] == "ok")
+    warned = [event.text for event in heard if event.kind == "warning"]
+    assert warned == ["promotions are not followed, RuntimeError: /home/ann/secret"]
+    assert service.health()["status"] == "promotions are not followed"  # the watch has ended
 
 
 def test_an_unexpected_fault_of_a_load_does_not_end_the_watch(

@@ -14,16 +14,17 @@ from starlette.routing import Route
 
 from volano.core.errors import BusyError, StoreError, UserError
 from volano.serve import ServeConfig, read_keys
+from volano.serve.ledger import LedgerLog
 from volano.serve.server import Server
 from volano.serve.web import web_app
+from volano.store import ledger as ledger_module
+from volano.store.ledger import Ledger
 from volano.store.predictions import find_predictions, list_predictions
 from volano.store.releases import promote, rollback
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-
-    from volano.store.ledger import Ledger
 
 A, B = "a" * 64, "b" * 64
 KEY = "a-key-of-this-test-only"
@@ -258,6 +259,26 @@ def test_short_keys_are_refused_without_being_shown() -> None:
     assert caught.value.where == "keys.txt:3"
     assert "secret" not in str(caught.value).replace("secrets", "")
     assert read_keys(f"{KEY}\n{KEY}\r\n", where="keys.txt") == (KEY,)
+
+
+def test_a_file_of_keys_without_a_key_is_refused() -> None:
+    with pytest.raises(UserError, match="no key") as caught:
+        read_keys("# put a key here\n\n", where="keys.txt", is_needed=True)
+    assert caught.value.where == "keys.txt"
+    assert read_keys("", where="VOLANO_KEY") == ()
+
+
+def test_a_busy_ledger_asks_to_come_again(
+    monkeypatch: pytest.MonkeyPatch, make_service: Make, serve: Serve, ledger: Ledger
+) -> None:
+    promote(ledger, A, because="first", by="test")
+    monkeypatch.setattr(ledger_module, "WAIT_SECONDS", 0.1)
+    service = make_service()
+    with Ledger.open(ledger.path) as hasty, serve(service) as url, ledger.write():
+        service.log = LedgerLog(hasty)
+        answer = httpx.post(f"{url}/v1/predict", json={"inputs": [{"body": "x"}]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "in use by others" in answer.json()["error"]["what"]
 
 
 def test_errors_of_other_rooms_are_answered_by_their_kind(run_app: Serve) -> None:

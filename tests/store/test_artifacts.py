@@ -122,6 +122,14 @@ def test_a_damaged_file_is_named(local: ArtifactStore) -> None:
         local.open(Model, kept.short)
 
 
+def test_a_damaged_artifact_hides_no_other_from_the_list(local: ArtifactStore) -> None:
+    whole, no_manifest, no_card = (keep(local, content) for content in (b"1", b"2", b"3"))
+    (no_manifest.folder / "manifest.json").write_text("x", "utf-8")
+    (no_card.folder / "card.json").write_text("x", "utf-8")
+    assert local.list(Model) == (whole,)
+    assert [fault.kind for fault in local.verify()] == ["damaged", "damaged"]
+
+
 @pytest.mark.parametrize("name", ["timings.json", "card.json"])
 def test_files_outside_the_name_are_verified_too(local: ArtifactStore, name: str) -> None:
     kept = keep(local)

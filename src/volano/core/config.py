@@ -6,6 +6,7 @@ line (``--set train.folds=3``) goes through the same validation.
 
 from __future__ import annotations
 
+import copy
 import difflib
 from dataclasses import dataclass, field
 from io import StringIO
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Config", "Derived", "Effort", "Settings", "build_config", "override", "read_settings"]
 
 Effort = Literal["quick", "normal", "thorough"]
+
+_SHOWN = 3  # mistakes in one error
+_LONG = 60  # characters of a wrong value
 
 
 class Config(BaseModel):
@@ -41,15 +45,18 @@ class Derived:
 
 @dataclass(frozen=True)
 class Settings:
-    """A settings file as read: plain values, and the line on which each key stands."""
+    """A settings file as read: plain values, the line of each key, and what was laid over it."""
 
     file: str
     values: dict[str, Any]
     lines: Mapping[tuple[str | int, ...], int] = field(default_factory=dict)
+    laid: tuple[tuple[str | int, ...], ...] = ()
 
     def where(self, key: tuple[str | int, ...]) -> str:
-        """``volano.yaml:12, data.fields``: the nearest line known for ``key``."""
+        """``volano.yaml:12, data.fields``: the nearest line known for ``key``, or ``--set``."""
         path = key
+        if any(key[: len(laid)] == laid for laid in self.laid):
+            return f"--set {_dotted(key)}"
         while path and path not in self.lines:
             path = path[:-1]
         place = f"{self.file}:{self.lines[path]}" if path in self.lines else self.file
@@ -88,6 +95,12 @@ def _read_text(path: Path) -> str:
             where=str(path),
             fix="save it as UTF-8 in your editor",
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"the project file cannot be read: {error.strerror}",
+            where=str(path),
+            fix="volano init NAME --data FILE makes one",
+        ) from None
 
 
 def _parse(text: str, name: str) -> tuple[Any, dict[tuple[str | int, ...], int]]:
@@ -115,17 +128,19 @@ def _plain(tree: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, 
     if isinstance(node, dict):
         marks: Any = node
         for key in node:
-            lines[(*path, key)] = marks.lc.key(key)[0] + 1
+            mark = (marks.lc.data or {}).get(key)  # a key merged from an anchor has none
+            if mark is not None:
+                lines[(*path, key)] = mark[0] + 1
         return {key: _plain(value, (*path, key), lines) for key, value in node.items()}
     if isinstance(node, list):
         marks = node
         for index in range(len(node)):
             lines[(*path, index)] = marks.lc.item(index)[0] + 1
         return [_plain(value, (*path, index), lines) for index, value in enumerate(node)]
-    for plain in (bool, int, float, str):
-        if isinstance(node, plain) and type(node) is not plain:
-            return plain(node)
-    return node
+    if isinstance(node, bool):
+        return node
+    # ruamel keeps how a number or a text was written in a subclass; settings want the value.
+    return next((plain(node) for plain in (int, float, str) if isinstance(node, plain)), node)
 
 
 def override(settings: Settings, assignments: Iterable[str]) -> Settings:
@@ -134,25 +149,41 @@ def override(settings: Settings, assignments: Iterable[str]) -> Settings:
     >>> override(Settings("volano.yaml", {}), ["train.folds=3"]).values
     {'train': {'folds': 3}}
     """
-    import copy
-
     values = copy.deepcopy(settings.values)
+    laid = []
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
+        path = _path(key.strip())
+        if not equals or not path:
             raise ConfigError(
                 f"{assignment!r} is not key=value", where="--set", fix="--set train.folds=3"
             )
-        _assign(values, key.strip().split("."), _parse(text, f"--set {key}")[0])
-    return Settings(settings.file, values, settings.lines)
+        _assign(values, path, _parse(text, f"--set {key}")[0] if text.strip() else "")
+        laid.append(path)
+    return Settings(settings.file, values, settings.lines, (*settings.laid, *laid))
 
 
-def _assign(values: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        inner = values.get(part)
-        values[part] = dict(inner) if isinstance(inner, dict) else {}
+def _path(key: str) -> tuple[str | int, ...]:
+    parts = key.split(".") if key else []
+    return tuple(int(part) if part.isdigit() else part for part in parts)
+
+
+def _assign(values: Any, path: tuple[str | int, ...], value: Any) -> None:
+    """Put ``value`` in place; a section that is not there is made, a place in a list must be."""
+    for place, part in enumerate(path):
+        if isinstance(values, list) and not (isinstance(part, int) and part < len(values)):
+            raise ConfigError(
+                f"{_dotted(path[:place])!r} is a list of {len(values)}",
+                where=f"--set {_dotted(path)}",
+                fix=f"a number from 0 to {len(values) - 1}: --set {_dotted(path[:place])}.0...",
+            )
+        if isinstance(values, dict):
+            part = str(part)
+        if place == len(path) - 1:
+            values[part] = value
+        elif isinstance(values, dict) and not isinstance(values.get(part), dict | list):
+            values[part] = {}
         values = values[part]
-    values[path[-1]] = value
 
 
 C = TypeVar("C", bound=Config)
@@ -167,37 +198,58 @@ def build_config(kind: type[C], settings: Settings) -> C:
     try:
         return kind.model_validate(settings.values)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        first = faults[0]
-        what = "; ".join(_fault(kind, fault) for fault in faults[:3])
-        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        faults: dict[tuple[str | int, ...], list[Any]] = {}
+        for fault in error.errors(include_url=False):
+            faults.setdefault(_key(fault, settings.values), []).append(fault)
+        key, first = next(iter(faults.items()))
+        what = "; ".join(_fault(*found) for found in list(faults.items())[:_SHOWN])
+        more = f" (and {len(faults) - _SHOWN} more)" if len(faults) > _SHOWN else ""
         raise ConfigError(
-            what + more, where=settings.where(_key(first["loc"])), fix=_fix(kind, first)
+            what + more, where=settings.where(key), fix=_fix(kind, key, first[0])
         ) from None
 
 
-def _key(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    return tuple(part for part in loc if not str(part).startswith(("function-", "literal[")))
+def _key(fault: Any, values: Any) -> tuple[str | int, ...]:
+    """Where the fault is in the file: pydantic's path, less the kinds of value that it tried."""
+    *path, last = fault["loc"] or ("",)
+    found: list[str | int] = []
+    for part in path:
+        try:
+            values = values[part]
+        except (LookupError, TypeError):
+            return tuple(found)
+        found.append(part)
+    is_there = isinstance(values, dict) and last in values
+    is_there |= isinstance(values, list) and isinstance(last, int)
+    if last and (is_there or fault["type"] == "missing"):
+        found.append(last)
+    return tuple(found)
 
 
-def _fault(kind: type[Config], fault: Any) -> str:
-    key = _dotted(_key(fault["loc"]))
-    if fault["type"] == "extra_forbidden":
-        return f"{key!r} is not a setting"
-    if fault["type"] == "missing":
-        return f"{key!r} is missing"
-    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{key!r} is {fault['input']!r}; it should be {message}" if key else message
+def _fault(key: tuple[str | int, ...], faults: list[Any]) -> str:
+    first, name = faults[0], _dotted(key)
+    if first["type"] == "extra_forbidden":
+        return f"{name!r} is not a setting"
+    if first["type"] == "missing":
+        return f"{name!r} is missing"
+    told = [
+        fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        for fault in faults
+    ]
+    if first["type"] == "value_error" and not name:
+        return str(told[0])
+    given = repr(first["input"])
+    shown = given if len(given) <= _LONG else given[:_LONG] + "..."
+    return f"{name!r} is {shown}; it should be {' or '.join(dict.fromkeys(told))}"
 
 
-def _fix(kind: type[Config], fault: Any) -> str:
-    loc = _key(fault["loc"])
+def _fix(kind: type[Config], key: tuple[str | int, ...], fault: Any) -> str:
     if fault["type"] != "extra_forbidden":
         return "volano explain lists every setting with its value"
-    known = _fields_at(kind, loc[:-1])
-    nearest = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+    known = _fields_at(kind, key[:-1])
+    nearest = difflib.get_close_matches(str(key[-1]), known, n=1, cutoff=0.5)
     if nearest:
-        return f"did you mean {_dotted((*loc[:-1], nearest[0]))!r}?"
+        return f"did you mean {_dotted((*key[:-1], nearest[0]))!r}?"
     return "one of " + ", ".join(known)
 
 

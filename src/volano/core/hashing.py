@@ -10,10 +10,6 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["SHORT", "code_hash", "hash_bytes", "hash_file", "hash_json", "to_json"]
 
@@ -45,12 +41,12 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@lru_cache(maxsize=64)
 def code_hash(rooms: tuple[str, ...]) -> str:
     """SHA-256 of the Python source of ``rooms``, so that a changed stage is run again."""
-    parts = [(str(p.relative_to(_SOURCE)), hash_file(p)) for p in _sources(rooms)]
-    return hash_json(parts)
+    return hash_json({room: _room_hash(room) for room in rooms})
 
 
-def _sources(rooms: Iterable[str]) -> list[Path]:
-    return sorted(p for room in rooms for p in (_SOURCE / room).rglob("*.py"))
+@lru_cache
+def _room_hash(room: str) -> str:
+    sources = sorted((_SOURCE / room).rglob("*.py"))
+    return hash_json({path.relative_to(_SOURCE).as_posix(): hash_file(path) for path in sources})

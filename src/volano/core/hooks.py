@@ -20,6 +20,7 @@ class Hub:
     readers: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, Any] = field(default_factory=dict)
     learners: dict[str, Any] = field(default_factory=dict)
+    plugins: dict[str, str] = field(default_factory=dict)  # installed plugins with their versions
 
     def add_reader(self, suffix: str, reader: Any) -> None:
         """A file format of sources: ``reader(path, config) -> Batch`` for names ending so."""

@@ -7,7 +7,7 @@ say where it is and what its card tells; rooms that need the rows read them.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -34,10 +34,13 @@ __all__ = [
     "Verdict",
 ]
 
+_SHOWN = 12  # labels on a screen
+_TEACHERS = ("feedback", "review")
+
 Decision = Literal["PROMOTE", "HOLD", "REJECT"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """An immutable, content-addressed folder with a card."""
 
@@ -56,6 +59,9 @@ class Artifact:
         """The reference a person can type: ``model:a1b2c3d4e5f6``."""
         return f"{self.noun}:{self.short}"
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.short!r})"
+
     def __str__(self) -> str:
         return self.ref
 
@@ -64,7 +70,7 @@ class Artifact:
         return {"noun": self.noun, "hash": self.hash, "card": dict(self.card)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset(Artifact):
     """An immutable set of Examples in Parquet.
 
@@ -95,6 +101,21 @@ class Dataset(Artifact):
         """How many rows were dropped, by reason."""
         return dict(self.card.get("dropped", {}))
 
+    def __str__(self) -> str:
+        counts = {**self.card.get("counts", {})}
+        splits = counts.pop("splits", {})
+        rows = [f"{num:,} {name}" for name, num in splits.items() if num]
+        lines = [f"{self.ref} ({self.card.get('stage', '?')}): {counts.get('rows', 0):,} rows"]
+        if rows:
+            lines.append(f"  splits    {', '.join(rows)}")
+        for source in self.card.get("sources", ()):
+            lines.append(f"  source    {source['path']}: {source.get('rows', 0):,} rows")
+        if counts.get("broken"):
+            lines.append(f"  broken    {counts['broken']:,} rows could not be read")
+        lines += [f"  dropped   {num:,} {reason}" for reason, num in self.dropped.items()]
+        lines += [f"  note      {note}" for note in self.card.get("notes", ())]
+        return "\n".join(lines)
+
 
 def _strings(values: tuple[str, ...]) -> pa.Array:
     import pyarrow as pa
@@ -102,7 +123,7 @@ def _strings(values: tuple[str, ...]) -> pa.Array:
     return pa.array(values, pa.string())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Artifact):
     """An immutable bundle: all that is needed to answer."""
 
@@ -112,6 +133,30 @@ class Model(Artifact):
     def learner(self) -> str:
         """The name of the learner that made it."""
         return str(self.card.get("learner", ""))
+
+    def __str__(self) -> str:
+        card = self.card
+        labels = list(card.get("labels", ()))
+        told = ", ".join(map(str, labels[:_SHOWN])) + (", ..." if len(labels) > _SHOWN else "")
+        lines = [f"{self.ref} ({self.learner})", f"  labels    {len(labels)}: {told}"]
+        training = card.get("training", {})
+        if "rows" in training:
+            lines.append(f"  trained   on {training['rows']:,} rows of dataset:{_short(card)}")
+        for name, value in training.get("settings", {}).items():
+            lines.append(f"  chosen    {name} {value}")
+        if "parity" in card:
+            gap, agree = card["parity"]["score_gap"], card["parity"]["agreement"]
+            lines.append(
+                f"  exported  as {card.get('form')}: scores within {gap:.2g} of training's, "
+                f"{agree:.1%} decided alike"
+            )
+        else:
+            lines.append("  exported  no: this is what training made, and it is not served")
+        return "\n".join(lines)
+
+
+def _short(card: Mapping[str, Any]) -> str:
+    return str(card.get("dataset", ""))[:SHORT]
 
 
 @dataclass(frozen=True)
@@ -130,7 +175,7 @@ class Estimate:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report(Artifact):
     """What one Model, as served, scored on frozen examples."""
 
@@ -146,6 +191,31 @@ class Report(Artifact):
     def metrics(self) -> dict[str, Estimate]:
         """Each metric with its interval."""
         return {name: Estimate(**found) for name, found in self.body["metrics"].items()}
+
+    def __str__(self) -> str:
+        body = self.body
+        guess = body.get("guess", {}).get("metrics", {})
+        lines = [
+            f"{self.ref}: model:{body['model'][:SHORT]} ({body.get('learner', '')}) "
+            f"on {body['num_examples']:,} frozen examples of dataset:{body['dataset'][:SHORT]}"
+        ]
+        lines += _figures(self.metrics, guess)
+        cost = body.get("cost", {})
+        if "p95_ms" in cost:
+            lines.append(
+                f"  answers in {cost['p50_ms']:.1f} ms (95th percentile {cost['p95_ms']:.1f}), "
+                f"{cost['bytes'] / 1e6:.1f} MB"
+            )
+        return "\n".join(lines)
+
+
+def _figures(metrics: Mapping[str, Estimate], guess: Mapping[str, float]) -> list[str]:
+    return [
+        f"  {name:<18} {metrics[name]}"
+        + (f"   guessing {guess[name]:.3f}" if name in guess else "")
+        for name in ("accuracy", "macro_f1", "log_loss", "calibration_error")
+        if name in metrics
+    ]
 
 
 @dataclass(frozen=True)
@@ -168,7 +238,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON can carry it."""
-        return asdict(replace(self, because=tuple(self.because)))
+        return {**asdict(self), "because": list(self.because)}
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Verdict:
@@ -240,9 +310,23 @@ class Feedback:
     status: Literal["attached", "unknown-prediction"] = "attached"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Turn:
-    """One pass of the wheel: its artifacts, its verdict, what it skipped and what it cost."""
+    """One pass of the wheel: its artifacts, its verdict, what it skipped and what it cost.
+
+    Attributes:
+        number: of the turn; where nothing had changed, of the turn that made what still stands.
+        dataset: hash of the prepared Dataset.
+        model: hash of the candidate.
+        learner: what made the candidate.
+        verdict: on the candidate.
+        metrics: of the candidate on the frozen examples.
+        baseline: the cheapest learner's model, its metrics, and what guessing scores.
+        skipped: stages that did not have to run.
+        seconds: of each stage that ran; empty where nothing had changed.
+        reports: where the pages are, by name.
+        feedback: how many Examples have their label from users and reviewers.
+    """
 
     number: int
     dataset: str
@@ -254,6 +338,17 @@ class Turn:
     skipped: tuple[str, ...]
     seconds: Mapping[str, float]
     reports: Mapping[str, str] = field(default_factory=dict)
+    feedback: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether nothing had changed since this turn, so that nothing was done."""
+        return not self.seconds
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Every stage of the turn, those that were skipped first."""
+        return (*self.skipped, *(name for name in self.seconds if name not in self.skipped))
 
     def to_dict(self) -> dict[str, Any]:
         """The object that ``volano turn --json`` prints."""
@@ -265,7 +360,29 @@ class Turn:
             "verdict": self.verdict.to_dict(),
             "metrics": {name: found.to_dict() for name, found in self.metrics.items()},
             "baseline": dict(self.baseline),
+            "feedback": dict(self.feedback),
             "skipped": list(self.skipped),
             "seconds": dict(self.seconds),
             "reports": dict(self.reports),
         }
+
+    def __repr__(self) -> str:
+        return f"Turn({self.number}, {self.verdict.decision}, model={self.model[:SHORT]!r})"
+
+    def __str__(self) -> str:
+        lines = [f"turn {self.number}: {self.verdict}", ""]
+        if self.is_unchanged:
+            lines.insert(0, f"nothing has changed since turn {self.number}; its result stands\n")
+        lines += _figures(self.metrics, self.baseline["guess"]["metrics"])
+        lines += ["", f"  model      model:{self.model[:SHORT]} ({self.learner})"]
+        lines.append(f"  dataset    dataset:{self.dataset[:SHORT]}")
+        taught = [f"{self.feedback.get(f'from_{who}', 0)} from {who}" for who in _TEACHERS]
+        if any(self.feedback.get(f"from_{who}") for who in _TEACHERS):
+            lines.append(f"  examples   {', '.join(taught)}")
+        lines += [f"  {name + ' page':<10} {path}" for name, path in self.reports.items()]
+        if self.skipped and not self.is_unchanged:
+            lines.append(f"  unchanged  {', '.join(self.skipped)}")
+        if self.seconds:
+            spent = ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
+            lines.append(f"  seconds    {spent}")
+        return "\n".join(lines)

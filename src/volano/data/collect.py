@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from volano.core.encoding import decode
 from volano.core.errors import ConfigError, DataError
 from volano.core.hashing import hash_file, to_json
 from volano.core.nouns import Dataset
+from volano.core.subjects import subject_name
 from volano.data.columns import require_column, unite
-from volano.data.feeding import count_changes, fields_table, lay_over, rows_of
+from volano.data.feeding import (
+    cast_like,
+    count_changes,
+    fields_table,
+    lay_over,
+    restated,
+    rows_of,
+)
 from volano.data.frame import DROPPED, Finding
-from volano.data.rows import Row, cell_text, name_rows, read_rows
+from volano.data.memory import SUPPRESSED
+from volano.data.rows import Row, name_rows, read_rows
 from volano.data.sources import READERS, read_source
 from volano.data.sources.batch import require_file
-from volano.data.sources.encoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,11 +40,20 @@ if TYPE_CHECKING:
     from volano.store.artifacts import ArtifactStore
     from volano.tasks import Task
 
-__all__ = ["CollectFeed", "collect", "source_fingerprint"]
+__all__ = ["TURN_FACTS", "CollectFeed", "collect", "source_fingerprint"]
 
+# What a card says about this turn rather than about the rows. The store keeps the first card of a
+# content, so these are read from what ``collect`` and ``prepare`` return, never from an artifact
+# that was opened again.
+TURN_FACTS = ("changes", "feedback", "suppressed")
 _MANY_BROKEN = 0.05
 _SHOWN_BROKEN = 20
 _COMPRESSION = "zstd"
+_GUESSED = (
+    "Rows of {path} were read as {encoding}, which is a guess: look at a few of them. If they are "
+    "right, name it at the source: encoding: {encoding}"
+)
+_MISFITS = "{count} cells of feedback are no value of their column and are left empty: {names}"
 _BROKEN = pa.schema(
     [("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
 )
@@ -68,6 +86,7 @@ class _Gathered:
     rows: list[Row] = field(default_factory=list)
     broken: list[dict[str, Any]] = field(default_factory=list)
     cards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    misfits: dict[str, int] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -118,11 +137,8 @@ def collect(
     kept = read_rows(rows, config.fields, task, names, feed.suppressed)
     for row, broken in kept.broken:
         gathered.add_broken(row.source, broken)
-    feedback: list[Row] = []
-    if feed.feedback is not None:
-        feedback = rows_of(feed.feedback, gathered.num_rows, _order(config))
-        gathered.tables.append(fields_table(feed.feedback))
-    overlay = lay_over(kept.rows, feedback, task, feed.suppressed)
+    feedback = _feedback_rows(gathered, config, feed)
+    overlay = lay_over(kept.rows, feedback, config.fields, task, feed.suppressed)
     ordered = sorted(overlay.rows, key=lambda row: (row.order, row.line, row.id))
     _require_rows(ordered, gathered)
     findings = _findings(ordered, gathered)
@@ -131,12 +147,21 @@ def collect(
     card = _card(config, ordered, gathered, kept) | {
         "suppressed": kept.num_suppressed + overlay.num_suppressed,
         "changes": count_changes(ordered, feed.previous),
-        "feedback": {"replaced": overlay.num_replaced, "added": overlay.num_added},
+        "feedback": {
+            "replaced": overlay.num_replaced,
+            "added": overlay.num_added,
+            "example-gone": overlay.num_gone,
+        },
         "findings": [finding.to_dict() for finding in findings],
         "notes": [str(finding) for finding in findings],
     }
     dropped = [one.to_dict() for one in kept.dropped]
-    return _keep(_examples(ordered, gathered, config, task), dropped, gathered.broken, card, store)
+    tables = {
+        "examples": _examples(ordered, gathered, config, task),
+        "dropped": pa.Table.from_pylist(dropped, schema=DROPPED),
+        "broken": pa.Table.from_pylist(gathered.broken, schema=_BROKEN),
+    }
+    return _keep(tables, feed.suppressed, card, store)
 
 
 def _require_fields(fields: FieldsConfig, task: Task) -> None:
@@ -155,7 +180,7 @@ def _label_names(task: Task, root: Path) -> tuple[str, ...]:
         return ()
     path = root / task.labels.names
     require_file(path)
-    text = decode(path.read_bytes(), path).text.removeprefix("\ufeff")
+    text = decode(path.read_bytes(), str(path)).text.removeprefix("\ufeff")
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -178,7 +203,7 @@ def _gather(
                 order=order,
                 line=batch.lines[place],
                 split=source.split or None,
-                key=cell_text(values[source.key]) if source.key else None,
+                key=subject_name(values[source.key]) if source.key else None,
             )
         )
     gathered.tables.append(batch.table)
@@ -199,16 +224,33 @@ def _carried(
     appending = {source.path for source in config.sources if source.mode == "append"}
     if feed.previous is None or not appending:
         return []
-    here = {row.id for row in rows}
-    before = rows_of(feed.previous, gathered.num_rows, _order(config))
-    kept = [row for row in before if row.source in appending and row.id not in here]
+    fields = fields_table(feed.previous)
+    before = rows_of(feed.previous, fields, gathered.num_rows, _order(config))
+    here, known = {row.id for row in rows}, {row.id for row in before}
+    kept = []
+    for path in sorted(appending):
+        left = [row for row in before if row.source == path and row.id not in here]
+        new = [row for row in rows if row.source == path and row.id not in known]
+        # What has got another column is in the file, and not another row.
+        renamed = restated(left, new, config.fields)
+        kept += [row for row in left if row.id not in renamed]
     if kept:
-        gathered.tables.append(fields_table(feed.previous))
+        gathered.tables.append(fields)
     given = {source.path: source.split or None for source in config.sources}
     return [
         replace(row, split=given[row.source], label_from="source", picked=None, weight=1.0)
         for row in kept
     ]
+
+
+def _feedback_rows(gathered: _Gathered, config: DataConfig, feed: CollectFeed) -> list[Row]:
+    if feed.feedback is None:
+        return []
+    kinds = unite(gathered.tables).type
+    fields, gathered.misfits = cast_like(fields_table(feed.feedback), kinds)
+    rows = rows_of(feed.feedback, fields, gathered.num_rows, _order(config))
+    gathered.tables.append(fields)
+    return rows
 
 
 def _order(config: DataConfig) -> dict[str, int]:
@@ -238,6 +280,12 @@ def _findings(rows: Sequence[Row], gathered: _Gathered) -> list[Finding]:
         if "mixed" in card:
             text = "Columns of {path} mix kinds of values and are kept as JSON text: {names}"
             findings.append(Finding("info", text, {"path": path, "names": card["mixed"]}))
+        if "guessed_encoding" in card:
+            values = {"path": path, "encoding": card["guessed_encoding"]}
+            findings.append(Finding("warn", _GUESSED, values))
+    if gathered.misfits:
+        values = {"count": sum(gathered.misfits.values()), "names": ", ".join(gathered.misfits)}
+        findings.append(Finding("warn", _MISFITS, values))
     unlabelled = sum(row.target is None for row in rows)
     if unlabelled:
         text = "{count} rows have no label; they are kept, and are in no split."
@@ -296,17 +344,15 @@ def _licences(config: DataConfig) -> dict[str, str]:
 
 
 def _keep(
-    examples: pa.Table,
-    dropped: list[dict[str, Any]],
-    broken: list[dict[str, Any]],
+    tables: Mapping[str, pa.Table],
+    suppressed: frozenset[str],
     card: dict[str, Any],
     store: ArtifactStore,
 ) -> Dataset:
     with store.draft() as draft:
-        for name, table in (
-            ("examples", examples),
-            ("dropped", pa.Table.from_pylist(dropped, schema=DROPPED)),
-            ("broken", pa.Table.from_pylist(broken, schema=_BROKEN)),
-        ):
+        for name, table in tables.items():
             pq.write_table(table, draft / f"{name}.parquet", compression=_COMPRESSION)
-        return store.keep(Dataset, draft, card)
+        if suppressed:
+            # Part of the Dataset's name: an erasure makes what is built on it be made again.
+            (draft / SUPPRESSED).write_text(to_json(sorted(suppressed)), "utf-8")
+        return replace(store.keep(Dataset, draft, card), card=card)

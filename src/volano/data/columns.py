@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError
 from volano.core.hashing import hash_json, to_json
-from volano.data.sources.jsonl import typed_column
+from volano.data.sources.jsonl import as_text, typed_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ def require_column(name: str, columns: Sequence[str], *, where: str) -> None:
     if name in columns:
         return
     same = [column for column in columns if column.casefold() == name.casefold()]
-    nearest = same or difflib.get_close_matches(name, columns, n=1, cutoff=0.5)
+    nearest = same or difflib.get_close_matches(name, columns, n=1, cutoff=0.7)
     fix = f"did you mean {nearest[0]!r}?" if nearest else "the columns are " + ", ".join(columns)
     raise DataError(f"there is no column {name!r}", where=where, fix=fix)
 
@@ -53,21 +53,27 @@ def _column(name: str, tables: Sequence[pa.Table]) -> pa.Array:
     elif all(types.is_integer(kind) or types.is_floating(kind) for kind in kinds):
         kind = pa.float64()
     else:
-        values = [
-            value
+        return typed_column(_values(name, tables))[0]
+    try:
+        parts = [
+            table[name].cast(kind).combine_chunks()
+            if name in table.column_names
+            else pa.nulls(table.num_rows, kind)
             for table in tables
-            for value in (
-                table[name].to_pylist() if name in table.column_names else [None] * len(table)
-            )
         ]
-        return typed_column(values)[0]
-    parts = [
-        table[name].cast(kind).combine_chunks()
-        if name in table.column_names
-        else pa.nulls(table.num_rows, kind)
-        for table in tables
-    ]
+    except pa.ArrowInvalid:  # a whole number past 2^53 is no float: as text it stays what it is
+        return as_text(_values(name, tables))
     return pa.concat_arrays([p for part in parts for p in _arrays(part)])
+
+
+def _values(name: str, tables: Sequence[pa.Table]) -> list[Any]:
+    return [
+        value
+        for table in tables
+        for value in (
+            table[name].to_pylist() if name in table.column_names else [None] * table.num_rows
+        )
+    ]
 
 
 def _arrays(part: Any) -> list[Any]:

@@ -26,7 +26,8 @@ class SourceConfig(Config):
         columns: the names of the columns, for a file without a header.
         delimiter: what stands between columns, or ``auto``.
         quoting: ``none`` for files in which a quote is only a character, or ``auto``.
-        encoding: the character encoding, or ``auto`` (UTF-8, UTF-16, GB18030).
+        encoding: the character encoding, or ``auto`` (UTF-8, UTF-16, and a guess among the older
+            ones of East Asia).
     """
 
     path: Annotated[str, Field(min_length=1)]
@@ -73,6 +74,12 @@ class FieldsConfig(Config):
     group: str = ""
     subject: str = ""
     time: str = ""
+
+    @model_validator(mode="after")
+    def _keeps_the_answer_apart(self) -> FieldsConfig:
+        if self.target and self.target in self.texts:
+            raise ValueError("one column for the text and another for the target")
+        return self
 
     @property
     def texts(self) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from volano.core.encoding import decode
 from volano.core.errors import DataError
 from volano.data.columns import require_column
 from volano.data.config import FieldsConfig, SourceConfig
 from volano.data.profiles import NAMES, Column, split_separator
 from volano.data.sources import READERS, read_source
+from volano.data.sources.batch import require_file
 from volano.data.steps.texts import detect_language
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ def guess_project(
     Raises:
         DataError: the file cannot be read, or no column can be the text or the label.
     """
+    require_file(path)
     choices: dict[str, Choice] = {}
     source, batch = _read(path, readers, choices, (*_tuple(text), *_tuple(target)))
     columns = {
@@ -107,6 +110,12 @@ def guess_project(
     given = _tuple(text)
     for name in (*given, *_tuple(target)):
         require_column(name, tuple(columns), where=f"{path}:1")
+    if target in given:
+        raise DataError(
+            f"{target!r} cannot be both text and target: the answer would be read",
+            where=str(path),
+            fix="name two columns: --text COLUMN --target COLUMN",
+        )
     label = _target(columns, target, given, path)
     choices["target"] = label
     taken = {str(label.value)}
@@ -182,7 +191,7 @@ def _header(columns: Sequence[Sequence[str]], named: Sequence[str]) -> Choice:
             return Choice("no", f"{cell[:30]!r} of the first line stands again below", _SURE)
         if len(cell) > _LONGEST_NAME:
             return Choice("no", f"{cell[:30]!r}… is too long to name a column", _SURE)
-        if cell.replace(".", "", 1).replace(",", "").isdigit():
+        if cell.replace(".", "", 1).replace(",", "").isdecimal():
             return Choice("no", f"{cell!r} in the first line is a number", _SURE)
     return Choice("yes", "the cells of the first line are short and stand nowhere else", _LIKELY)
 
@@ -329,13 +338,17 @@ def _labels(column: Column, choices: dict[str, Choice]) -> tuple[str, tuple[str,
 
 def _names_file(path: Path, labels: Sequence[str], choices: dict[str, Choice]) -> str:
     """A file beside the data that names labels written as numbers."""
-    if not all(label.isdigit() for label in labels):
+    if not all(label.isdecimal() for label in labels):
         return ""
     for name in _NAMES_FILES:
         beside = path.with_name(name)
         if not beside.is_file():
             continue
-        lines = [line for line in beside.read_text("utf-8-sig").splitlines() if line.strip()]
+        try:
+            text = decode(beside.read_bytes(), str(beside)).text
+        except DataError:
+            continue  # it lies beside the data and was not named: it may be anything
+        lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) > max(map(int, labels)):
             reason = f"labels are numbers, and {name} has {len(lines)} names"
             choices["names"] = Choice(name, reason, _LIKELY)

@@ -22,6 +22,8 @@ def read_moments(
 ) -> list[float | None]:
     """Each time as seconds (or as the number it is); None where there is none.
 
+    Each source writes its own way: all of its times are numbers, or none is read as one.
+
     Args:
         times: as written.
         lines: the file and line of each, for the error.
@@ -29,13 +31,16 @@ def read_moments(
     Raises:
         DataError: a time is in no order that can be known, such as 03/04/2025.
     """
-    given = [time for time in times if time]
-    are_numbers = all(_NUMBER.fullmatch(time.strip()) for time in given)
+    dated = {
+        source
+        for time, (source, _) in zip(times, lines, strict=True)
+        if time and not _NUMBER.fullmatch(time.strip())
+    }
     found: list[float | None] = []
     for time, (source, line) in zip(times, lines, strict=True):
         moment = None
         if time:
-            moment = float(time) if are_numbers else _seconds(time.strip())
+            moment = _seconds(time.strip()) if source in dated else float(time)
             if moment is None:
                 raise DataError(
                     f"{time!r} is not a time whose order is known",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,16 +11,19 @@ import pyarrow.parquet as pq
 
 from volano.core.errors import DataError
 from volano.core.nouns import Dataset
+from volano.data.collect import TURN_FACTS
 from volano.data.config import FieldsConfig
 from volano.data.frame import Frame
+from volano.data.memory import SPLITS, SplitMemory, hash_text, read_suppressed
 from volano.data.moments import read_moments
 from volano.data.split import HELD, SplitRow, assign
 from volano.data.steps.duplicates import drop_duplicates
 from volano.data.steps.leaks import note_leaks
+from volano.data.steps.look_alikes import note_look_alikes
 from volano.data.steps.near_duplicates import find_near_duplicates, name_clusters
 from volano.data.steps.old_skills import OLD_SKILLS, retire_tests
 from volano.data.steps.rare_labels import drop_rare_labels
-from volano.data.steps.texts import drop_empty, join_text, mark_texts, normalise
+from volano.data.steps.texts import drop_empty, mark_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,10 +65,11 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
         DataError: nothing is left to train on.
     """
     fields = FieldsConfig.model_validate(collected.card["schema"]["fields"])
-    frame = _begin(collected, previous)
+    suppressed = read_suppressed(collected)
+    memory = SplitMemory(previous, fields, suppressed)
+    frame = _begin(collected, memory)
     frame = mark_texts(fields.texts)(frame)
-    if previous is not None:
-        frame = _remember_texts(frame, previous, fields)
+    frame = _remember_texts(frame, memory)
     for step in _steps(config, fields, task):
         frame = step(frame)
     with events.running("looking for near-duplicates"):
@@ -74,27 +79,30 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     card = _card(frame, collected, config)
     for reason, count in card["dropped"].items():
         events.note(f"{count} rows dropped: {reason}")
-    retired = retire_tests(frame.table, previous)
+    for finding in frame.findings:
+        if finding.kind in {"warn", "bad"}:
+            events.warn(str(finding))
+    retired = retire_tests(frame, previous, fields, suppressed)
     card["counts"]["old_skills"] = retired.num_rows
-    return _keep(frame, collected, card, retired, store)
+    placed = zip(frame.column("id"), frame.column("split"), strict=True)
+    absent = memory.absent({name for name, split in placed if split is not None})
+    return _keep(frame, collected, card, {OLD_SKILLS: retired, SPLITS: absent}, store)
 
 
 def _steps(config: PrepareConfig, fields: FieldsConfig, task: Task) -> tuple[Step, ...]:
     return (
         drop_empty,
         drop_duplicates(config.conflicts),
+        note_look_alikes,
         drop_rare_labels(config.rare_labels if task.needs_target else 0),
         note_leaks(fields.texts, fields.target),
     )
 
 
-def _begin(collected: Dataset, previous: Dataset | None) -> Frame:
+def _begin(collected: Dataset, memory: SplitMemory) -> Frame:
     table = collected.examples
     ids = table["id"].to_pylist()
-    before: dict[str, str | None] = {}
-    if previous is not None:
-        known = previous.examples
-        before = dict(zip(known["id"].to_pylist(), known["split"].to_pylist(), strict=True))
+    before = memory.splits
     given = [split or "" for split in table["split"].to_pylist()]
     old = ["" if now else before.get(name) or "" for name, now in zip(ids, given, strict=True)]
     frame = Frame(table.replace_schema_metadata(None))
@@ -113,24 +121,20 @@ def _begin(collected: Dataset, previous: Dataset | None) -> Frame:
     return frame
 
 
-def _remember_texts(frame: Frame, previous: Dataset, fields: FieldsConfig) -> Frame:
+def _remember_texts(frame: Frame, memory: SplitMemory) -> Frame:
     """A row whose name changed (a column was added, a key was named) keeps the split of its text.
 
     Else one more column in the file would shuffle what was trained on into the test.
     """
-    known = previous.examples
-    here = set(frame.column("id"))
-    before = set(known["id"].to_pylist())
-    gone: dict[str, str] = {}
-    columns = (known[name].to_pylist() for name in ("id", "fields", "split"))
-    for name, values, split in zip(*columns, strict=True):
-        if name not in here and split is not None:
-            gone[normalise(join_text(values, fields.texts))] = split
+    gone = memory.of_texts(set(frame.column("id")))
+    if not gone:
+        return frame
     names = ("id", "_key", "_given", "_old", "label_from", "picked")
     rows = zip(*(frame.column(name) for name in names), strict=True)
     old = []
     for name, key, given, kept, came, picked in rows:
-        split = gone.get(key, "") if name not in before and not given else kept
+        is_new = name not in memory.splits and not given
+        split = gone.get(hash_text(key), "") if is_new else kept
         old.append("" if split in HELD and not kept and not _can_be_held(came, picked) else split)
     return frame.with_column("_old", old, pa.string())
 
@@ -302,7 +306,7 @@ def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, 
     dropped.update(frame.count_dropped())
     findings = [*before.get("findings", []), *(f.to_dict() for f in frame.findings)]
     return {
-        **{name: before[name] for name in ("suppressed", "changes", "broken", "feedback")},
+        **{name: before[name] for name in ("broken", *TURN_FACTS)},
         "stage": "prepared",
         "collected": collected.hash,
         "settings": config.model_dump(mode="json"),
@@ -324,7 +328,7 @@ def _keep(
     frame: Frame,
     collected: Dataset,
     card: dict[str, Any],
-    retired: pa.Table,
+    past: Mapping[str, pa.Table],
     store: ArtifactStore,
 ) -> Dataset:
     scratch = [name for name in frame.table.column_names if name.startswith("_")]
@@ -335,6 +339,7 @@ def _keep(
     with store.draft() as draft:
         pq.write_table(table, draft / "examples.parquet", compression=_COMPRESSION)
         pq.write_table(dropped, draft / "dropped.parquet", compression=_COMPRESSION)
-        if retired.num_rows:
-            pq.write_table(retired, draft / OLD_SKILLS, compression=_COMPRESSION)
-        return store.keep(Dataset, draft, card)
+        for name, rows in past.items():
+            if rows.num_rows:
+                pq.write_table(rows, draft / name, compression=_COMPRESSION)
+        return replace(store.keep(Dataset, draft, card), card=card)

@@ -384,9 +384,12 @@ class _Report:
         blocks: list[Block] = [
             Table((say("change"), say("rows")), tuple((say(name), changes[name]) for name in names))
         ]
-        if any(feedback.values()):
+        if feedback["replaced"] or feedback["added"]:
             text = "Reviewed feedback replaced {replaced} labels and added {added} rows."
             blocks.append(Callout("good", say(text, **feedback)))
+        if gone := feedback.get("example-gone"):
+            text = "{count} reviews are about rows that have left the data; they are not used."
+            blocks.append(Callout("info", say(text, count=gone)))
         return Section(say("Since the dataset before"), tuple(blocks))
 
 

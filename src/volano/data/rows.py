@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError
-from volano.core.hashing import hash_bytes, hash_json, to_json
+from volano.core.hashing import hash_json, to_json
+from volano.core.subjects import subject_name
 from volano.data.columns import content_hash
 from volano.data.frame import plain
 from volano.data.sources.batch import BrokenRow
+from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from volano.data.config import FieldsConfig
     from volano.tasks import Task
 
-__all__ = ["Dropped", "Kept", "Row", "cell_text", "name_rows", "read_rows"]
+__all__ = ["Dropped", "Kept", "Row", "name_rows", "read_rows"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Row:
     weight: float = 1.0
     label_from: str = "source"
     picked: str | None = None
+    is_about_example: bool = False  # a review of a row that must be there, no row of its own
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,6 @@ class Kept:
     dropped: list[Dropped] = field(default_factory=list)
     broken: list[tuple[Row, BrokenRow]] = field(default_factory=list)
     num_suppressed: int = 0
-
-
-def cell_text(value: Any) -> str | None:
-    """A cell as a name: a key, a subject, a group; None where it is empty."""
-    if value is None:
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip() or None
 
 
 def name_rows(rows: Sequence[Row], target: str) -> list[Row]:
@@ -116,8 +110,8 @@ def read_rows(
     broken: list[tuple[Row, BrokenRow]] = []
     num_suppressed = 0
     for number, row in enumerate(rows):
-        subject = cell_text(row.fields.get(config.subject))
-        if subject is not None and hash_bytes(subject.encode()) in suppressed:
+        subject = subject_name(row.fields.get(config.subject))
+        if subject is not None and hash_subject(subject) in suppressed:
             num_suppressed += 1
         elif last[row.id] != number:
             detail = f"key {row.key!r} stands again at {row.source}:{rows[last[row.id]].line}"
@@ -126,8 +120,8 @@ def read_rows(
             reason = f"label: {target.what}"
             broken.append((row, BrokenRow(row.line, reason, to_json(plain(row.fields)))))
         else:
-            group = cell_text(row.fields.get(config.group))
-            time = cell_text(row.fields.get(config.time))
+            group = subject_name(row.fields.get(config.group))
+            time = subject_name(row.fields.get(config.time))
             kept.append(replace(row, target=target, subject=subject, group=group, time=time))
     return Kept(kept, dropped, broken, num_suppressed)
 
@@ -138,10 +132,10 @@ class _LabelCells:
     def __init__(self, task: Task, names: Sequence[str]) -> None:
         self.task = task
         self.names = names
-        self.known: dict[str, tuple[str, ...] | None | DataError] = {}
+        self.known: dict[tuple[type, str], tuple[str, ...] | None | DataError] = {}
 
     def read(self, cell: object) -> tuple[str, ...] | None | DataError:
-        name = cell if isinstance(cell, str) else repr(cell)
+        name = type(cell), repr(cell)  # null is no "None", and a list not its text
         if name not in self.known:
             try:
                 self.known[name] = self.task.read_target(cell, self.names)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from volano.feedback.imports import Imported, export_reviews, import_reviews
     from volano.feedback.intake import record_feedback
     from volano.feedback.live import LiveAccuracy, live_accuracy
-    from volano.feedback.review import fill_reviews, pick_reviews, suspect_items
+    from volano.feedback.review import fill_reviews, pick_reviews
     from volano.feedback.rules import Settled, Settlement, Signals, settle
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "read_signals",
     "record_feedback",
     "settle",
-    "suspect_items",
     "usable_examples",
 ]
 
@@ -48,7 +47,7 @@ _HOMES = {
     "imports": ("Imported", "export_reviews", "import_reviews"),
     "intake": ("record_feedback",),
     "live": ("LiveAccuracy", "live_accuracy"),
-    "review": ("fill_reviews", "pick_reviews", "suspect_items"),
+    "review": ("fill_reviews", "pick_reviews"),
     "rules": ("Settled", "Settlement", "Signals", "settle"),
 }
 

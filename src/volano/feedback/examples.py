@@ -17,7 +17,7 @@ from volano.store.predictions import find_predictions, list_feedback
 from volano.store.reviews import answered_reviews
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -43,8 +43,8 @@ class Usable:
 
 
 def read_signals(ledger: Ledger) -> Signals:
-    """All Feedback (also what was replaced), all answered reviews, and their Predictions."""
-    sent = list_feedback(ledger, replaced=True)
+    """All Feedback, all answered reviews, and their Predictions."""
+    sent = list_feedback(ledger)
     reviews = answered_reviews(ledger)
     ids = {signal.prediction for signal in sent}
     ids |= {review.ref for review in reviews if review.what == "prediction"}
@@ -52,7 +52,12 @@ def read_signals(ledger: Ledger) -> Signals:
 
 
 def feedback_dataset(
-    config: FeedbackConfig, task: Task, ledger: Ledger, store: ArtifactStore, events: Events
+    config: FeedbackConfig,
+    task: Task,
+    ledger: Ledger,
+    store: ArtifactStore,
+    events: Events,
+    labels: Collection[str] = (),
 ) -> Dataset | None:
     """Write what people said as a Dataset; None where nothing of it is an Example.
 
@@ -62,8 +67,9 @@ def feedback_dataset(
         ledger: Predictions, Feedback and reviews.
         store: where the Dataset is kept.
         events: hears how many signals met which fate.
+        labels: those of today's data and champion, so that none of them counts as new.
     """
-    usable = usable_examples(config, task, read_signals(ledger))
+    usable = usable_examples(config, task, read_signals(ledger), labels)
     fates = usable.settlement.fates
     if fates:
         said = ", ".join(f"{fate} {num}" for fate, num in fates.items())
@@ -80,9 +86,11 @@ def feedback_dataset(
         return store.keep(Dataset, draft, _card(usable, config))
 
 
-def usable_examples(config: FeedbackConfig, task: Task, signals: Signals) -> Usable:
+def usable_examples(
+    config: FeedbackConfig, task: Task, signals: Signals, labels: Collection[str] = ()
+) -> Usable:
     """The rows, before they are written."""
-    settlement = settle(config, task, signals)
+    settlement = settle(config, task, signals, labels)
     reviews = {(review.what, review.ref): review for review in signals.reviews}
     rows: list[dict[str, Any]] = []
     not_usable: Counter[str] = Counter()
@@ -120,6 +128,8 @@ def _row(
     at = prediction.at if prediction is not None else None
     return {
         "id": settled.ref,
+        # A label for an Example says nothing once its row is gone; only a Prediction is a new row.
+        "about": settled.what,
         "fields": {name: _as_written(value) for name, value in fields.items()},
         "target": list(settled.labels),
         "split": None,
@@ -154,6 +164,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     schema = pa.schema(
         [
             ("id", text),
+            ("about", text),
             ("fields", pa.struct([(name, text) for name in names])),
             ("target", pa.list_(text)),
             ("split", text),

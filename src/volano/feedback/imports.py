@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 from volano.core.errors import DataError
 from volano.feedback.agreement import Agreement, measure_agreement
 from volano.feedback.sheets import SheetRow, read_sheet, some_of, write_sheet
-from volano.store.audit import record
 from volano.store.predictions import find_predictions
 from volano.store.reviews import (
     ReviewAnswer,
     ReviewItem,
     answer_reviews,
     answered_reviews,
-    file_reviews,
     open_reviews,
 )
 
@@ -73,7 +70,7 @@ def import_reviews(
     by: str = "reviewer",
     new_labels: bool = False,
 ) -> Imported:
-    """Check a whole sheet, then keep its answers; a row without a label stays open.
+    """Check a whole sheet, then keep all its answers or none; a row without a label stays open.
 
     Args:
         ledger: where the items are.
@@ -100,7 +97,6 @@ def import_reviews(
     once, num_repeated = _once(said, path)
     counts = _keep(ledger, once, items)
     counts["repeated"] += num_repeated
-    _keep_comments(ledger, once)
     about = {(s.item.what, s.item.ref) for s in once}
     return Imported(
         answered=counts["answered"],
@@ -165,42 +161,32 @@ def _once(said: Sequence[_Said], path: Path) -> tuple[list[_Said], int]:
 
 def _keep(ledger: Ledger, said: Sequence[_Said], items: Mapping[int, ReviewItem]) -> Counter[str]:
     """Answer items; a second person's answer becomes an item of its own, picked the same way."""
-    voices: dict[tuple[str, str], dict[str, ReviewItem]] = defaultdict(dict)
-    waiting: dict[tuple[str, str], ReviewItem] = {}
+    voices: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    waiting: dict[tuple[str, str], int] = {}
     for known in items.values():
         about = known.what, known.ref
         if known.state == "open":
-            waiting[about] = known
+            waiting[about] = known.id
         elif known.by is not None:
-            voices[about][known.by] = known
+            voices[about][known.by] = known.id
     counts: Counter[str] = Counter()
     answers: list[ReviewAnswer] = []
-    later: list[_Said] = []
     for answer in said:
-        about = answer.item.what, answer.item.ref
-        earlier = voices[about].get(answer.by)
-        if earlier is not None:
-            counts["repeated" if earlier.label == answer.labels else "changed"] += 1
-            answers.append(ReviewAnswer(earlier.id, answer.labels, answer.by))
-        elif about in waiting:
-            is_first = not voices[about]
-            counts["answered" if is_first else "second_opinions"] += 1
-            asked = waiting.pop(about)
-            voices[about][answer.by] = asked
-            answers.append(ReviewAnswer(asked.id, answer.labels, answer.by))
+        about, asked, is_beside = (answer.item.what, answer.item.ref), answer.item.id, False
+        # Who spoke before is asked again where people disagree, so what is open goes first.
+        is_open = waiting.get(about) == asked
+        earlier = asked if answer.item.by == answer.by else voices[about].get(answer.by)
+        if is_open:
+            counts["answered"] += 1
+            del waiting[about]
+        elif earlier is not None:
+            asked = earlier
+            counts["repeated" if items[asked].label == answer.labels else "changed"] += 1
         else:
             counts["second_opinions"] += 1
-            later.append(answer)
+            is_beside = about not in waiting
+            asked = waiting.pop(about, asked)
+        comment = answer.row.comment
+        answers.append(ReviewAnswer(asked, answer.labels, answer.by, comment, is_beside))
     answer_reviews(ledger, answers)
-    for answer in later:
-        again = dataclasses.replace(answer.item, id=0, state="open", label=None, by=None)
-        (filed,) = file_reviews(ledger, [again])
-        answer_reviews(ledger, [ReviewAnswer(filed.id, answer.labels, answer.by)])
     return counts
-
-
-def _keep_comments(ledger: Ledger, said: Sequence[_Said]) -> None:
-    for answer in said:
-        if answer.row.comment:
-            detail = {"item": answer.item.id, "comment": answer.row.comment}
-            record(ledger, answer.by, "comment-review", detail)

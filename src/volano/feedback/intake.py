@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
-from volano.store.predictions import add_feedback, list_feedback
+from volano.feedback.rules import given_labels
+from volano.store.predictions import add_feedback, find_predictions, list_feedback
 
 if TYPE_CHECKING:
-    from volano.core.nouns import Feedback
+    from volano.core.nouns import Feedback, Prediction
     from volano.store.ledger import Ledger
     from volano.tasks.task import Task
 
@@ -30,17 +31,29 @@ def record_feedback(
         UserError: one of them is wrong (says which); then none is kept.
     """
     recorded = add_feedback(ledger, read_feedback(task, body, max_batch=max_batch))
+    corrected = {signal.prediction for signal in recorded if signal.output is not None}
+    answers = find_predictions(ledger, corrected)
     earlier: dict[str, list[Feedback]] = {}
     said = []
     for signal in recorded:
         if signal.prediction not in earlier:
-            of_this = list_feedback(ledger, prediction=signal.prediction, replaced=True)
+            of_this = list_feedback(ledger, prediction=signal.prediction)
             earlier[signal.prediction] = list(of_this)
         status: str = signal.status
         if status == "attached" and _is_repeated(signal, earlier[signal.prediction]):
             status = "repeated"
         said.append({"id": signal.id, "prediction": signal.prediction, "status": status})
+        if note := _note(task, signal, answers.get(signal.prediction)):
+            said[-1]["note"] = note
     return said
+
+
+def _note(task: Task, signal: Feedback, answer: Prediction | None) -> str:
+    """What a sender who corrects an output should know: only labels are learned from here."""
+    labels = task.today(list(answer.output.get("scores") or ())) if answer is not None else ()
+    if signal.output is None or not labels or given_labels(task, signal, labels) is not None:
+        return ""
+    return "the output is kept, but is none of the labels; to correct the answer, send 'label'"
 
 
 def _is_repeated(signal: Feedback, others: list[Feedback]) -> bool:

@@ -46,19 +46,30 @@ class LiveAccuracy:
 
 
 def live_accuracy(
-    task: Task, predictions: Mapping[str, Prediction], answered: Sequence[ReviewItem]
+    task: Task,
+    predictions: Mapping[str, Prediction],
+    answered: Sequence[ReviewItem],
+    model: str = "",
 ) -> LiveAccuracy | None:
     """Without bias, with a 95 % interval; None before any random pick was answered.
 
-    Left out and counted: reviews that were not picked at random, and those whose Prediction is gone
-    or whose label the project removed since. Reviewers who disagree each count in part.
+    Left out and counted: reviews that were not picked at random, those of other models' answers,
+    and those whose Prediction is gone or whose label the project removed since. Reviewers who
+    disagree each count in part.
+
+    Args:
+        task: today's labels.
+        predictions: by id, those that reviews speak of.
+        answered: answered reviews.
+        model: the hash of the model that is spoken of, the champion's; empty for all that answered.
     """
     by_ref: dict[str, list[ReviewItem]] = {}
     num_left_out = 0
     for review in answered:
         labels = task.today(review.label or ())
-        is_counted = review.what == "prediction" and review.why == "random" and labels
-        if is_counted and review.ref in predictions:
+        spoken_of = predictions.get(review.ref) if review.what == "prediction" else None
+        is_of_model = spoken_of is not None and model in ("", spoken_of.model)
+        if is_of_model and review.why == "random" and labels:
             by_ref.setdefault(review.ref, []).append(review)
         else:
             num_left_out += 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from volano.core.hashing import hash_json
 from volano.core.seeds import unit_interval
 from volano.feedback.examples import read_signals
-from volano.feedback.rules import predicted_labels, settle
+from volano.feedback.rules import given_labels, known_labels, predicted_labels, settle
 from volano.store.audit import list_audit, record
 from volano.store.predictions import list_predictions
 from volano.store.reviews import ReviewItem, answered_reviews, file_reviews, open_reviews
@@ -33,7 +33,6 @@ __all__ = [
     "conflict_items",
     "fill_reviews",
     "pick_reviews",
-    "suspect_items",
     "unsureness",
 ]
 
@@ -48,7 +47,7 @@ class Background:
         since: the random half draws from Predictions given after this time.
         until: and up to this one.
         reviewed: ids that are or were in review.
-        settled: ids whose label is known by feedback; a review would not teach.
+        settled: ids whose label is known by feedback, or in dispute; not picked as unsure.
         doubted: ids that somebody scored low or gave another label for.
     """
 
@@ -163,25 +162,20 @@ def conflict_items(task: Task, settlement: Settlement, signals: Signals) -> tupl
     return tuple(items)
 
 
-def suspect_items(
-    suspects: Sequence[tuple[str, Mapping[str, Any], tuple[str, ...]]],
-) -> tuple[ReviewItem, ...]:
-    """Items for Examples whose label is likely wrong: (example id, its fields, its label)."""
-    return tuple(
-        ReviewItem("example", ref, fields, labels, "suspect-label")
-        for ref, fields, labels in suspects
-    )
-
-
 def fill_reviews(
-    config: FeedbackConfig, task: Task, ledger: Ledger, seed: int
+    config: FeedbackConfig,
+    task: Task,
+    ledger: Ledger,
+    seed: int,
+    labels: Collection[str] = (),
 ) -> tuple[ReviewItem, ...]:
     """File this turn's picks and conflicts: the items that are newly open.
 
-    Candidates are the answers since the last draw, and older ones that somebody spoke about.
+    Candidates are the answers since the last draw, and older ones that somebody spoke about. What
+    is among ``labels`` (those of today's data and champion) is no new label.
     """
     signals = read_signals(ledger)
-    settlement = settle(config, task, signals)
+    settlement = settle(config, task, signals, labels)
     since = _drawn_until(ledger)
     recent = list_predictions(ledger, since=since)
     candidates = {p.id: p for p in recent if p.at > since}
@@ -191,8 +185,9 @@ def fill_reviews(
         since=since,
         until=until,
         reviewed=_reviewed(ledger),
-        settled={s.ref for s in settlement.labelled},
-        doubted=_doubted(config, task, signals),
+        # A dispute is filed as one; picked as unsure, nobody would see that people disagree.
+        settled={s.ref for s in (*settlement.labelled, *settlement.conflicts)},
+        doubted=_doubted(config, task, signals, known_labels(task, signals, labels)),
     )
     picks = pick_reviews(task, list(candidates.values()), config.num_reviews, seed, background)
     if picks.items:
@@ -204,7 +199,9 @@ def fill_reviews(
     return file_reviews(ledger, [*picks.items, *conflict_items(task, settlement, signals)])
 
 
-def _doubted(config: FeedbackConfig, task: Task, signals: Signals) -> set[str]:
+def _doubted(
+    config: FeedbackConfig, task: Task, signals: Signals, known: Collection[str]
+) -> set[str]:
     """Answers that somebody scored low (where scores mean nothing yet: 0 or less) or corrected."""
     enough = config.score_makes_label
     doubted = set()
@@ -215,9 +212,8 @@ def _doubted(config: FeedbackConfig, task: Task, signals: Signals) -> set[str]:
         is_low = sent.score is not None and (
             sent.score <= 0 if enough == "off" else sent.score < enough
         )
-        is_other = sent.label is not None and task.today(sent.label) != predicted_labels(
-            task, prediction
-        )
+        given = given_labels(task, sent, known)
+        is_other = given is not None and given != predicted_labels(task, prediction)
         if is_low or is_other:
             doubted.add(prediction.id)
     return doubted

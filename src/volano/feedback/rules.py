@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Literal
 from volano.feedback.votes import Decision, Fate, Outcome, Vote, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from volano.core.nouns import Feedback, Prediction
     from volano.feedback.config import FeedbackConfig
     from volano.store.reviews import ReviewItem
     from volano.tasks.task import Task
 
-__all__ = ["Settled", "Settlement", "Signals", "known_labels", "predicted_labels", "settle"]
+__all__ = [
+    "Settled",
+    "Settlement",
+    "Signals",
+    "given_labels",
+    "known_labels",
+    "predicted_labels",
+    "settle",
+]
 
 
 @dataclass(frozen=True)
@@ -66,15 +74,24 @@ class Settlement:
         return tuple(s for s in self.settled if s.outcome == "label")
 
 
-def settle(config: FeedbackConfig, task: Task, signals: Signals) -> Settlement:
-    """Decide every Prediction that somebody said something about."""
+def settle(
+    config: FeedbackConfig, task: Task, signals: Signals, labels: Collection[str] = ()
+) -> Settlement:
+    """Decide every Prediction that somebody said something about.
+
+    Args:
+        config: which signals make a label.
+        task: today's labels.
+        signals: what was answered, sent and reviewed.
+        labels: those of today's data and champion, so that none of them counts as new.
+    """
     feedback: dict[str, list[Feedback]] = defaultdict(list)
     for signal in signals.feedback:
         feedback[signal.prediction].append(signal)
     reviews: dict[tuple[str, str], list[ReviewItem]] = defaultdict(list)
     for review in signals.reviews:
         reviews[review.what, review.ref].append(review)
-    known = known_labels(task, signals)
+    known = known_labels(task, signals, labels)
     settled: list[Settled] = []
     fates: Counter[str] = Counter()
     refs = {("prediction", ref) for ref in feedback} | set(reviews)
@@ -99,11 +116,23 @@ def predicted_labels(task: Task, prediction: Prediction) -> tuple[str, ...]:
     return task.today([str(label) for label in said])
 
 
-def known_labels(task: Task, signals: Signals) -> frozenset[str]:
-    """Labels that a model could answer, or that a person already accepted in a review."""
-    scores = (p.output.get("scores") or () for p in signals.predictions.values())
-    known = {label for labels in scores for label in task.today(list(labels))}
+def known_labels(task: Task, signals: Signals, labels: Collection[str] = ()) -> frozenset[str]:
+    """Labels that a model could answer, that a person accepted in a review, and ``labels``."""
+    known = set(task.today(list(labels)))
+    for prediction in signals.predictions.values():
+        known.update(task.today(list(prediction.output.get("scores") or ())))
     return frozenset(known.union(*(review.label or () for review in signals.reviews)))
+
+
+def given_labels(task: Task, sent: Feedback, known: Collection[str]) -> tuple[str, ...] | None:
+    """The labels that a person wrote, under today's names; None where they wrote none.
+
+    A corrected output counts where it reads as labels that are known: any other is a text.
+    """
+    if sent.label is not None:
+        return task.today(sent.label)
+    read = task.read_target(sent.output) if sent.output is not None else None
+    return read if read and set(read) <= set(known) else None
 
 
 @dataclass(frozen=True)
@@ -125,7 +154,7 @@ class _About:
         if self.prediction is None:
             fates |= {_signal(sent): "unknown-prediction" for sent in self.feedback}
             return Decision("nothing", fates=fates)
-        votes = self._votes(config, self.prediction, fates)
+        votes = self._votes(config, self.prediction, known, fates)
         if not votes:
             return Decision("nothing", fates=fates)
         decision = decide(votes, config)
@@ -171,11 +200,15 @@ class _About:
         return [last]
 
     def _votes(
-        self, config: FeedbackConfig, prediction: Prediction, fates: dict[str, Fate]
+        self,
+        config: FeedbackConfig,
+        prediction: Prediction,
+        known: frozenset[str],
+        fates: dict[str, Fate],
     ) -> list[Vote]:
         votes = []
         for sent in self.feedback:
-            found = self._meaning(config, prediction, sent)
+            found = self._meaning(config, prediction, sent, known)
             if isinstance(found, Vote):
                 votes.append(found)
             else:
@@ -183,13 +216,17 @@ class _About:
         return votes
 
     def _meaning(
-        self, config: FeedbackConfig, prediction: Prediction, sent: Feedback
+        self,
+        config: FeedbackConfig,
+        prediction: Prediction,
+        sent: Feedback,
+        known: frozenset[str],
     ) -> Vote | Fate:
         who = _signal(sent), sent.by or ""
-        if sent.label is not None:
+        labels = given_labels(self.task, sent, known)
+        if labels is not None:
             if not config.corrections:
                 return "corrections-off"
-            labels = self.task.today(sent.label)
             if not labels:
                 return "label-removed"
             if len(labels) > 1 and not self.task.is_multiple:

@@ -1,8 +1,8 @@
 """Review by spreadsheet: out as CSV that Excel opens in Chinese, and back however it was saved.
 
 Going out, a cell that a spreadsheet would run as a formula gets an apostrophe before it. Coming
-back, commas, semicolons or tabs and UTF-8, UTF-16 or GB18030 are found; the whole sheet is checked
-before one answer is kept.
+back, commas, semicolons or tabs and the encoding are found; the whole sheet is checked before one
+answer is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from volano.core.encoding import decode
 from volano.core.errors import DataError, UserError
 from volano.core.hashing import to_json
 
@@ -28,6 +29,7 @@ __all__ = ["SheetRow", "read_sheet", "some_of", "write_sheet"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BEFORE = ("review", "why")
 _AFTER = ("answer", "confidence", "label", "by", "comment")
+_SAVE_AS = "save it as CSV (UTF-8)"
 _NEEDED = ("review", "label")
 
 
@@ -122,7 +124,8 @@ def read_sheet(path: Path) -> list[SheetRow]:
     """The rows that hold a review id, as somebody edited them.
 
     Raises:
-        DataError: no table in a known encoding, a column is missing, or an id is no number.
+        DataError: no table in a known encoding, a column is missing, an id is no number, or what
+            people wrote holds bytes that are no text.
     """
     text = _decoded(path)
     lines = _table(text, path)
@@ -134,7 +137,7 @@ def read_sheet(path: Path) -> list[SheetRow]:
             where=f"{path}:1",
             fix="keep the header that volano review --export wrote",
         )
-    found, wrong = [], []
+    found, wrong, damaged = [], [], []
     for line, cells in lines:
         row = dict(zip(header, cells, strict=False))
         if not any(cell.strip() for cell in cells):
@@ -145,11 +148,19 @@ def read_sheet(path: Path) -> list[SheetRow]:
             continue
         texts = {name: _unguarded(row.get(name, "")) for name in ("label", "by", "comment")}
         found.append(SheetRow(line, number, **texts))
+        if "\ufffd" in texts["label"] + texts["by"]:
+            damaged.append(f"line {line}")
     if wrong:
         raise DataError(
             "the column 'review' holds no number: " + some_of(wrong),
             where=str(path),
             fix="keep the ids as they were exported; remove rows you added",
+        )
+    if damaged:
+        raise DataError(
+            "some labels or names hold bytes that are no text: " + some_of(damaged),
+            where=str(path),
+            fix=_SAVE_AS,
         )
     return found
 
@@ -167,22 +178,14 @@ def _decoded(path: Path) -> str:
             f"the sheet cannot be read: {error.strerror}", where=str(path), fix="give a CSV file"
         ) from None
     if content.startswith((b"PK", b"\xd0\xcf")):
-        raise DataError(
-            "this is an Excel workbook", where=str(path), fix="save it as CSV (UTF-8) first"
-        )
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for encoding in ("utf-16",) if is_utf16 else ("utf-8-sig", "gb18030"):
-        try:
-            text = content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise DataError(
-        "the sheet is neither UTF-8 nor UTF-16 nor GB18030",
-        where=str(path),
-        fix="save it as CSV (UTF-8)",
-    )
+        raise DataError("this is an Excel workbook", where=str(path), fix=_SAVE_AS)
+    try:
+        text = decode(content, str(path)).text
+    except DataError as error:
+        raise DataError(error.what, where=error.where, fix=_SAVE_AS) from None
+    if "\0" in text:
+        raise DataError("this is no text", where=str(path), fix=_SAVE_AS)
+    return text
 
 
 def _table(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:

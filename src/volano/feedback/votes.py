@@ -33,8 +33,6 @@ Fate = Literal[
     "label-removed",  # the project removed it since
     "not-one-label",
     "unknown-prediction",
-    "input-not-kept",
-    "input-masked",
 ]
 
 

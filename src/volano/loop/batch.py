@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import DataError, UserError
+from volano.core.errors import UserError
 from volano.core.nouns import Model
+from volano.data.columns import require_column
 from volano.data.config import SourceConfig
 from volano.data.sources import read_source
 from volano.models import Predictor
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["Batch", "predict_file", "predict_text"]
 
 _BLOCK = 512
-_WRITERS = (".parquet", ".jsonl", ".csv")
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,36 @@ def predict_text(project: Project, text: str, model: str, *, explain: bool) -> d
     return {"model": found.short, **project.task.output(answer)}
 
 
-def predict_file(project: Project, path: Path, out: Path | None, model: str) -> Batch:
+def predict_file(
+    project: Project, path: Path, out: Path | None, model: str, *, dry_run: bool = False
+) -> Batch:
     """Answer every row of a file, in order; rows keep their fields.
+
+    Args:
+        project: whose model answers.
+        path: rows with the project's own column names.
+        out: where the answers go; beside the file where nothing is said.
+        model: a reference.
+        dry_run: check everything, and write nothing.
 
     Raises:
         DataError: the file cannot be read or lacks the text column.
         UserError: the answers' file exists, or is of a kind that cannot be written.
     """
+    target = _target(path, out)
+    found = project.find(Model, model)
+    predictor = Predictor.load(found.folder)
+    batch = read_source(path, _reading(project, path), project.hub.readers)
+    for name in predictor.spec.text:
+        require_column(name, batch.table.column_names, where=str(path))
+    for broken in batch.broken:
+        project.events.of("predict").warn(f"{path}:{broken.line} not read: {broken.reason}")
+    if not dry_run:
+        _write(_answered(project, predictor, batch.table.to_pylist()), target)
+    return Batch(str(target), batch.table.num_rows, len(batch.broken), found.hash)
+
+
+def _target(path: Path, out: Path | None) -> Path:
     target = out or path.with_name(f"{path.stem}.answers.parquet")
     if target.suffix not in _WRITERS:
         raise UserError(
@@ -63,23 +86,19 @@ def predict_file(project: Project, path: Path, out: Path | None, model: str) -> 
         )
     if target.exists():
         raise UserError("the file is there already", where=str(target), fix="--out ANOTHER")
-    found = project.find(Model, model)
-    predictor = Predictor.load(found.folder)
-    batch = read_source(path, _reading(project, path), project.hub.readers)
-    rows = batch.table.to_pylist()
-    missing = [name for name in predictor.spec.text if name not in batch.table.column_names]
-    if missing:
-        raise DataError(
-            f"the column {missing[0]!r} is missing",
-            where=str(path),
-            fix=f"it has {', '.join(batch.table.column_names)}",
-        )
+    if not target.parent.is_dir():
+        raise UserError("there is no such folder", where=str(target.parent), fix="--out ANOTHER")
+    return target
+
+
+def _write(rows: Iterator[dict[str, Any]], target: Path) -> None:
+    """Whole or not at all: a file of half the answers would look like all of them."""
     fresh = target.with_name(target.name + ".part")
-    _WRITE[target.suffix](_answered(project, predictor, rows), fresh)
-    fresh.replace(target)
-    for broken in batch.broken:
-        project.events.of("predict").warn(f"{path}:{broken.line} not read: {broken.reason}")
-    return Batch(str(target), len(rows), len(batch.broken), found.hash)
+    try:
+        _WRITERS[target.suffix](rows, fresh)
+        fresh.replace(target)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _reading(project: Project, path: Path) -> SourceConfig:
@@ -93,11 +112,13 @@ def _reading(project: Project, path: Path) -> SourceConfig:
 def _answered(
     project: Project, predictor: Predictor, rows: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
+    """Each row's fields, then what was answered; a name that is taken gets ``predicted_``."""
     events = project.events.of("predict")
     for start in range(0, len(rows), _BLOCK):
         part = rows[start : start + _BLOCK]
         for row, answer in zip(part, predictor.predict(part), strict=True):
-            yield {**row, "prediction": project.task.output(answer)}
+            said = project.task.output(answer)
+            yield row | {f"predicted_{n}" if n in row else n: found for n, found in said.items()}
         events.progress("rows answered", min(start + _BLOCK, len(rows)), len(rows))
 
 
@@ -105,35 +126,28 @@ def _write_parquet(rows: Iterable[dict[str, Any]], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pylist([_flat(row) for row in rows]), path, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(list(rows)), path, compression="zstd")
 
 
 def _write_jsonl(rows: Iterable[dict[str, Any]], path: Path) -> None:
     with path.open("w", encoding="utf-8") as stream:
         for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+            stream.write(_to_json(row) + "\n")
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer: csv.DictWriter[str] | None = None
         for row in rows:
-            flat = _flat(row)
-            flat["scores"] = json.dumps(flat["scores"], ensure_ascii=False)
-            if "labels" in flat:
-                flat["labels"] = json.dumps(flat["labels"], ensure_ascii=False)
             if writer is None:
-                writer = csv.DictWriter(stream, list(flat))
+                writer = csv.DictWriter(stream, list(row))
                 writer.writeheader()
-            writer.writerow(flat)
+            cells = {n: _to_json(v) if isinstance(v, dict | list) else v for n, v in row.items()}
+            writer.writerow(cells)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """The row's fields, then the answer's parts; a name that is taken gets ``predicted_``."""
-    fields = {name: value for name, value in row.items() if name != "prediction"}
-    said = row["prediction"]
-    told = {f"predicted_{name}" if name in fields else name: said[name] for name in said}
-    return {**fields, **told}
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
-_WRITE = {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}
+_WRITERS = {".parquet": _write_parquet, ".jsonl": _write_jsonl, ".csv": _write_csv}

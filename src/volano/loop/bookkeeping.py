@@ -10,46 +10,44 @@ import pyarrow.parquet as pq
 from volano.store import lineage, reviews, subjects
 
 if TYPE_CHECKING:
-    from volano.core.nouns import Artifact, Dataset, Model, Report
+    from volano.core.nouns import Artifact, Dataset, Model
     from volano.loop.project import Project
-    from volano.loop.steps import Steps, Trained
+    from volano.loop.turn import Results
 
 __all__ = ["keep_books"]
 
-_MOST_SUSPECTS = 100
 
-
-def keep_books(
-    project: Project, steps: Steps, trained: Trained, reports: tuple[Report, Report]
-) -> None:
+def keep_books(project: Project, made: Results) -> None:
     """Record the turn's artifacts and how they came from each other; safe to do twice."""
-    ledger = project.ledger
-    collected, data = steps.collect(), steps.prepare()
-    exported = (trained.candidate, trained.baseline)
-    artifacts: tuple[Artifact, ...] = (collected, data, *trained.natives, *exported, *reports)
+    ledger, trained = project.ledger, made.trained
+    served = [model for _, model in trained.exports]
+    reports = {report.hash: report for report in (made.report, made.baseline)}
+    artifacts: tuple[Artifact, ...] = (
+        made.collected,
+        made.data,
+        *trained.natives,
+        *served,
+        *reports.values(),
+    )
     for artifact in artifacts:
         lineage.record_artifact(ledger, artifact)
-    edges: list[tuple[Artifact, Artifact, str]] = [(collected, data, "prepared")]
-    edges += [(data, native, "trained") for native in trained.natives]
-    by_hash = {native.hash: native for native in trained.natives}
-    edges += [(by_hash[model.card["native"]], model, "exported") for model in exported]
-    edges += [(model, report, "scored") for model, report in zip(exported, reports, strict=True)]
-    edges += [(data, report, "scored on") for report in reports]
+    edges: list[tuple[Artifact | str, Artifact, str]] = [(made.collected, made.data, "prepared")]
+    edges += [(made.data, native, "trained") for native in trained.natives]
+    edges += [(native, model, "exported") for native, model in trained.exports]
+    edges += [(report.body["model"], report, "scored") for report in reports.values()]
+    edges += [(made.data, report, "scored on") for report in reports.values()]
     for parent, child, role in edges:
-        lineage.link(ledger, parent.hash, child.hash, role)
-    for report in reports:
+        lineage.link(ledger, parent, child, role)
+    for report in reports.values():
         lineage.record_metrics(ledger, report.body["model"], report.hash, report.metrics)
-    counts = Counter(filter(None, collected.examples.column("subject").to_pylist()))
-    subjects.index_subjects(ledger, counts, collected.ref)
-    _file_suspects(project, data, by_hash[trained.candidate.card["native"]])
+    counts = Counter(filter(None, made.collected.examples.column("subject").to_pylist()))
+    subjects.index_subjects(ledger, counts, made.collected.ref)
+    _file_suspects(project, made.data, trained.exports[0][0])
 
 
 def _file_suspects(project: Project, data: Dataset, native: Model) -> None:
     """Ask people about labels that the model, never having seen the row, finds unlikely."""
-    path = native.folder / "suspects.parquet"
-    if not path.exists():
-        return
-    suspects = pq.read_table(path).to_pylist()[:_MOST_SUSPECTS]
+    suspects = pq.read_table(native.folder / "suspects.parquet").to_pylist()
     examples = {row["id"]: row for row in data.labelled("train", "validation").to_pylist()}
     settled = {item.ref for item in reviews.answered_reviews(project.ledger)}
     items = [
@@ -61,6 +59,7 @@ def _file_suspects(project: Project, data: Dataset, native: Model) -> None:
             "suspect-label",
         )
         for found in suspects
-        if found["id"] not in settled
+        # The same model may have come from earlier rows; some of those may be gone.
+        if found["id"] in examples and found["id"] not in settled
     ]
     reviews.file_reviews(project.ledger, items)

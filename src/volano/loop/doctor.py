@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "examine"]
 
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "daft", "sqlalchemy", "starlette")
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "sqlalchemy", "starlette")
 _LOW_DISK = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at; damage is a fault of what volano itself keeps."""
 
     what: str
     state: str
     is_fault: bool = False
     fix: str = ""
+    is_damage: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can carry it."""
@@ -68,11 +69,11 @@ def _state(project: Project) -> list[Finding]:
     try:
         with project.ledger.read() as connection:
             said = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
-        found.append(Finding("ledger", str(said), said != "ok"))
+        found.append(Finding("ledger", str(said), said != "ok", "", said != "ok"))
     except VolanoError as error:
-        found.append(Finding("ledger", error.what, True, error.fix))
+        found.append(Finding("ledger", error.what, True, error.fix, is_damage=True))
     faults = project.store.verify()
     if not faults:
         found.append(Finding("artifacts", "every file is what its hash says"))
-    found += [Finding(f"{f.kind}: {f.path}", f.what, True, f.fix) for f in faults]
+    found += [Finding(f"{f.kind}: {f.path}", f.what, True, f.fix, is_damage=True) for f in faults]
     return found

@@ -56,7 +56,10 @@ def _rows(name: str, value: BaseModel) -> list[dict[str, Any]]:
     for field in type(value).model_fields:
         inner = getattr(value, field)
         key = f"{name}.{field}"
-        if hasattr(inner, "model_dump"):
+        if isinstance(inner, tuple) and inner and hasattr(inner[0], "model_dump"):
+            for place, one in enumerate(inner):
+                rows += _rows(f"{key}.{place}", one)
+        elif hasattr(inner, "model_dump"):
             rows += _rows(key, inner)
         else:
             rows.append(_row(key, inner, field in value.model_fields_set))
@@ -64,9 +67,4 @@ def _rows(name: str, value: BaseModel) -> list[dict[str, Any]]:
 
 
 def _row(key: str, value: Any, is_written: bool) -> dict[str, Any]:
-    plain = [inner.model_dump(mode="json") for inner in value] if _holds_models(value) else value
-    return {"key": key, "value": plain, "why": "volano.yaml" if is_written else "default"}
-
-
-def _holds_models(value: Any) -> bool:
-    return isinstance(value, tuple) and bool(value) and hasattr(value[0], "model_dump")
+    return {"key": key, "value": value, "why": "volano.yaml or --set" if is_written else "default"}

@@ -12,7 +12,7 @@ from volano.core.config import Config
 from volano.core.errors import ConfigError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence, Set
 
     from volano.tasks.scoring import Metric
     from volano.tasks.task import Task
@@ -65,18 +65,24 @@ class GateConfig(Config):
 class History:
     """How many earlier verdicts the same frozen examples have decided.
 
-    A test set grows and never reshuffles, so a verdict made when it held 300 of today's 400
-    examples counts as three quarters: new examples renew the budget in proportion.
+    A verdict that used 300 of today's 400 examples counts as three quarters: new examples renew
+    the budget in proportion, and a test set of which nothing is left counts for nothing. What
+    matters is which examples were used, not how many.
 
-    >>> History.of(earlier_sizes=[300, 400], size=400)
-    History(verdicts=1.75)
+    >>> History.of_examples([{"a", "b"}, {"b", "c", "d"}], {"b", "c"})
+    History(verdicts=1.5)
     """
 
     verdicts: float = 0.0
 
     @classmethod
+    def of_examples(cls, earlier: Iterable[Set[str]], today: Set[str]) -> Self:
+        """From the ids of the test examples of each earlier verdict, and of those of today."""
+        return cls(sum(len(used & today) / len(today) for used in earlier) if today else 0.0)
+
+    @classmethod
     def of(cls, earlier_sizes: Sequence[int], size: int) -> Self:
-        """From the sizes that the test set had at each earlier verdict, and has now."""
+        """From sizes alone, as if the test set had only grown: never too few verdicts."""
         return cls(sum(min(1.0, earlier / size) for earlier in earlier_sizes))
 
     @property

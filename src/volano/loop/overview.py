@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from volano.core.errors import UnknownNameError
+from volano.core.hashing import SHORT
 from volano.core.nouns import Dataset, Model, Report
 from volano.core.refs import Ref
 from volano.feedback import live_accuracy
 from volano.store import lineage, predictions, releases, reviews, turns
 
 if TYPE_CHECKING:
+    from volano.core.events import Event
     from volano.loop.project import Project
+    from volano.store.ledger import Ledger
 
-__all__ = ["describe", "describe_status", "difference", "list_nouns"]
+__all__ = ["Described", "describe", "describe_status", "difference", "list_nouns"]
 
 
 def describe_status(project: Project) -> dict[str, Any]:
@@ -21,10 +26,10 @@ def describe_status(project: Project) -> dict[str, Any]:
     ledger = project.ledger
     champion = releases.champion(ledger)
     last = turns.find_turn(ledger, "latest", state="finished")
-    logged = predictions.list_predictions(ledger)
-    signals = predictions.list_feedback(ledger)
     answered = reviews.answered_reviews(ledger)
-    live = live_accuracy(project.task, {found.id: found for found in logged}, answered)
+    spoken_of = predictions.find_predictions(ledger, [review.ref for review in answered])
+    of = champion.model if champion else ""
+    live = live_accuracy(project.task, spoken_of, answered, of) if champion else None
     result = last.result if last and last.result else None
     return {
         "project": project.root.name,
@@ -43,15 +48,21 @@ def describe_status(project: Project) -> dict[str, Any]:
             "decision": result["verdict"]["decision"],
             "because": result["verdict"]["because"],
             "model": result["model"],
-            "reports": result["reports"],
+            "reports": {name: str(project.root / path) for name, path in result["reports"].items()},
+            "feedback": result["feedback"],
         }
         if last and result
         else None,
-        "predictions": len(logged),
-        "feedback": len(signals),
+        "predictions": _count(project, "predictions"),
+        "feedback": _count(project, "feedback"),
         "reviews": {"open": len(reviews.open_reviews(ledger)), "answered": len(answered)},
         "live_accuracy": live.to_dict() if live else None,
     }
+
+
+def _count(project: Project, table: str) -> int:
+    with project.ledger.read() as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
 
 
 def when(at: float | None) -> str:
@@ -66,7 +77,7 @@ def list_nouns(project: Project, noun: str) -> list[dict[str, Any]]:
         return [
             {
                 "turn": record.number,
-                "state": record.state,
+                "state": _state(record),
                 "started": when(record.started_at),
                 "decision": (record.result or {}).get("verdict", {}).get("decision", ""),
                 "model": (record.result or {}).get("model", "")[:12],
@@ -92,6 +103,11 @@ def list_nouns(project: Project, noun: str) -> list[dict[str, Any]]:
     ]
 
 
+def _state(record: turns.TurnRecord) -> str:
+    """What people are told: nobody knows here whether the process is still alive."""
+    return "unfinished" if record.state == turns.RUNNING else record.state
+
+
 def _row(artifact: Any, champion: str) -> dict[str, Any]:
     card = artifact.card
     row: dict[str, Any] = {artifact.noun: artifact.short}
@@ -109,37 +125,98 @@ def _row(artifact: Any, champion: str) -> dict[str, Any]:
     return row
 
 
-def describe(project: Project, name: str) -> dict[str, Any]:
-    """One thing by its reference, with its lineage."""
+@dataclass(frozen=True)
+class Described:
+    """One noun to look at: as a screen, and as JSON can carry it."""
+
+    text: str
+    facts: dict[str, Any]
+
+
+def describe(project: Project, name: str) -> Described:
+    """One model, dataset, report or turn, with where it came from.
+
+    Raises:
+        UnknownNameError: there is none of that name.
+    """
     ref = Ref.parse(name)
     if ref.noun == "turn":
-        number = int(ref.name) if ref.name.isdigit() else None
-        record = turns.find_turn(project.ledger, "latest" if number is None else number)
-        if record is None:
-            from volano.core.errors import UnknownNameError
-
-            known = [str(found.number) for found in turns.list_turns(project.ledger)]
-            raise UnknownNameError.among("turn", ref.name, known)
-        return {"turn": record.number, "state": record.state, **(record.result or {})}
+        return _describe_turn(project, ref.name)
     kinds: dict[str, type[Any]] = {"model": Model, "dataset": Dataset, "report": Report}
     artifact = project.find(kinds[ref.noun], name)
-    found: dict[str, Any] = artifact.to_dict()
-    found["folder"] = str(artifact.folder)
-    found["parents"] = [_edge(edge) for edge in lineage.parents(project.ledger, artifact.hash)]
-    found["children"] = [_edge(edge) for edge in lineage.children(project.ledger, artifact.hash)]
+    ledger = project.ledger
+    parents = [_end(e.parent, e, ledger) for e in lineage.parents(ledger, artifact.hash)]
+    children = [_end(e.child, e, ledger) for e in lineage.children(ledger, artifact.hash)]
+    facts: dict[str, Any] = artifact.to_dict()
+    facts |= {"folder": str(artifact.folder), "parents": parents, "children": children}
     if isinstance(artifact, Report):
-        found["metrics"] = artifact.body["metrics"]
-    return found
+        facts["metrics"] = artifact.body["metrics"]
+    lines = [str(artifact)]
+    lines += [f"  from      {_short_of(end)} ({end['role']})" for end in parents]
+    lines += [f"  gave      {_short_of(end)} ({end['role']})" for end in children]
+    return Described("\n".join([*lines, f"  files     {artifact.folder}"]), facts)
 
 
-def _edge(edge: Any) -> dict[str, str]:
-    return {"hash": edge.hash, "role": edge.role}
+def _end(name: str, edge: lineage.Edge, ledger: Ledger) -> dict[str, str]:
+    record = lineage.find_artifact(ledger, name)
+    return {"noun": record.noun if record else "", "hash": name, "role": edge.role}
+
+
+def _short_of(end: dict[str, str]) -> str:
+    return f"{end['noun']}:{end['hash'][:SHORT]}"
+
+
+def _describe_turn(project: Project, name: str) -> Described:
+    record = turns.find_turn(project.ledger, int(name) if name.isdigit() else "latest")
+    if record is None:
+        known = [str(found.number) for found in turns.list_turns(project.ledger)]
+        raise UnknownNameError.among("turn", name, known)
+    events = [
+        event
+        for event in turns.list_events(project.ledger, record.number)
+        if event.kind in ("note", "warning")
+    ]
+    facts: dict[str, Any] = {
+        **(record.result or {}),
+        "turn": record.number,
+        "state": _state(record),
+        "started": when(record.started_at),
+        "ended": when(record.ended_at),
+        "stages": [
+            {
+                "name": stage.name,
+                "seconds": stage.seconds,
+                "peak_bytes": stage.peak_bytes,
+                "skipped": stage.skipped,
+            }
+            for stage in record.stages
+        ],
+        "events": [event.to_dict() for event in events],
+    }
+    return Described("\n".join(_turn_lines(facts, events)), facts)
+
+
+def _turn_lines(facts: dict[str, Any], events: list[Event]) -> list[str]:
+    lines = [f"turn {facts['turn']}: {facts['state']}, begun {facts['started']}"]
+    if "verdict" in facts:
+        lines.append(f"  verdict   {facts['verdict']['decision']}")
+        lines += [f"            {reason}" for reason in facts["verdict"]["because"]]
+        lines.append(f"  model     model:{facts['model'][:SHORT]} ({facts['learner']})")
+        lines.append(f"  dataset   dataset:{facts['dataset'][:SHORT]}")
+    lines.append("")
+    for stage in facts["stages"]:
+        spent = f"{stage['seconds']:8.2f} s  peak {stage['peak_bytes'] / 1e6:,.0f} MB"
+        lines.append(f"  {stage['name']:<24}" + (" skipped" if stage["skipped"] else spent))
+    lines += ["", *(f"  {event.stage}: {event.text}" for event in events)]
+    return lines if events else lines[:-1]
 
 
 def difference(project: Project, one: str, other: str) -> dict[str, Any]:
-    """Two models side by side: settings, labels, metrics on the latest data."""
+    """Two models side by side: settings, labels, metrics on the data of the last turn."""
     first, second = (project.find(Model, name) for name in (one, other))
-    reports = {model.hash: project.evaluate(model) for model in dict.fromkeys((first, second))}
+    data = project.find(Dataset, "dataset:latest")
+    both = {model.hash: model for model in (first, second)}
+    reports = {name: project.evaluate(model, data) for name, model in both.items()}
     metrics = {
         name: {
             "first": reports[first.hash].metrics[name].to_dict(),

@@ -32,9 +32,10 @@ def load_hub() -> Hub:
 def _load(entry: metadata.EntryPoint, hub: Hub) -> None:
     try:
         entry.load().register(hub)
-    except (ImportError, AttributeError, TypeError) as error:
+    except Exception as error:  # a plugin is other people's code: whatever it raises, name it
         raise UserError(
             f"the plugin {entry.name!r} cannot be loaded: {error}",
             where=entry.value,
             fix="uninstall it, or ask its author for a release that fits this volano",
         ) from error
+    hub.plugins[entry.name] = entry.dist.version if entry.dist else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,11 @@ from volano.store.artifacts import ArtifactStore
 from volano.store.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from volano.core.hooks import Hub
     from volano.core.nouns import Answer, Release, Turn, Verdict
+    from volano.loop.steps import Steps
     from volano.models import Predictor
     from volano.tasks.task import Task
 
@@ -91,36 +93,46 @@ class Project:
 
         return turn(self)
 
+    def rehearse(self) -> tuple[str, ...]:
+        """The stages that a turn would have to run now, from the first on; nothing is run."""
+        from volano.loop.turn import rehearse
+
+        return rehearse(self)
+
     def collect(self) -> Dataset:
-        """Read the sources into a Dataset of raw Examples."""
-        from volano.loop.steps import Steps
+        """Read the sources and what people said into a Dataset of raw Examples."""
+        with self._steps() as steps:
+            return steps.collect()
 
-        return Steps(self).collect()
+    def prepare(self, collected: Dataset | None = None) -> Dataset:
+        """Mark, drop with a reason, split; collects first where nothing is given."""
+        with self._steps() as steps:
+            return steps.prepare(collected or steps.collect())
 
-    def prepare(self) -> Dataset:
-        """Mark, drop and split; collects first if anything changed."""
-        from volano.loop.steps import Steps
+    def train(self, data: Dataset | None = None) -> Model:
+        """Train the learners of the task and export the best; prepares first if need be."""
+        with self._steps() as steps:
+            return steps.train(data or steps.prepare(steps.collect())).candidate
 
-        return Steps(self).prepare()
-
-    def train(self) -> Model:
-        """Train the learners of the task and export the best; earlier stages run if needed."""
-        from volano.loop.steps import Steps
-
-        return Steps(self).train().candidate
-
-    def evaluate(self, model: Model | str = "model:latest") -> Report:
-        """Score a model on the frozen test examples of the latest data."""
-        from volano.loop.steps import Steps
-
-        found = self.find(Model, model) if isinstance(model, str) else model
-        return Steps(self).evaluate(found)
+    def evaluate(self, model: Model | str = "model:latest", data: Dataset | None = None) -> Report:
+        """Score a model, as served, on the frozen test examples of ``data``, or of today's data."""
+        with self._steps() as steps:
+            found = self.find(Model, model) if isinstance(model, str) else model
+            return steps.evaluate(found, data or steps.prepare(steps.collect()))
 
     def judge(self, report: Report) -> Verdict:
         """Compare a candidate's report with the champion's on the same examples."""
-        from volano.loop.steps import Steps
+        with self._steps() as steps:
+            return steps.judge(report, steps.standing(report))
 
-        return Steps(self).judge(report)
+    @contextmanager
+    def _steps(self) -> Iterator[Steps]:
+        from volano.loop.steps import Steps
+        from volano.loop.turn import lock_of
+        from volano.store.locks import project_lock
+
+        with project_lock(lock_of(self)):
+            yield Steps(self)
 
     def promote(
         self, model: Model | str, *, because: Verdict | str, by: str = "", forced: bool = False
@@ -176,6 +188,7 @@ class Project:
         return ref.name
 
     def _report_of(self, model: str) -> str:
+        """The latest report of a model; a champion is scored again with every new test set."""
         for record in turns.list_turns(self.ledger, state="finished"):
             reports = (record.result or {}).get("report_of", {})
             if model in reports:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import RefusedError
+from volano.core.errors import RefusedError, UserError
 from volano.core.nouns import Verdict
 from volano.store import releases
 
@@ -19,6 +19,12 @@ def promote(
     project: Project, model: Model, *, because: Verdict | str, by: str, forced: bool
 ) -> Release:
     """Make ``model`` the champion, in one step that either happens or does not."""
+    if "parity" not in model.card:
+        raise UserError(
+            f"{model.ref} is what training made; its parity was never measured",
+            where=str(model.folder),
+            fix="promote the exported one: volano list models",
+        )
     if isinstance(because, Verdict):
         _check(model, because, forced)
         reason = because.because[0] if because.because else because.decision

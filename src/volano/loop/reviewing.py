@@ -5,21 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
-from volano.core.nouns import Dataset, Model
 from volano.feedback import export_reviews, fill_reviews, import_reviews
-from volano.store import releases, turns
+from volano.store import turns
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from volano.loop.project import Project
 
-__all__ = ["import_sheet", "write_sheet"]
+__all__ = ["import_sheet", "known_labels", "write_sheet"]
 
 
 def write_sheet(project: Project, path: Path) -> int:
     """File new picks, then write every open item; how many were written."""
-    fill_reviews(project.config.feedback, project.task, project.ledger, project.config.seed)
+    fill_reviews(
+        project.config.feedback,
+        project.task,
+        project.ledger,
+        project.config.seed,
+        known_labels(project),
+    )
     num = export_reviews(project.ledger, project.task, path)
     if num == 0:
         path.unlink(missing_ok=True)
@@ -35,21 +40,17 @@ def import_sheet(project: Project, path: Path, *, by: str, new_labels: bool) -> 
         project.ledger,
         project.task,
         path,
-        _known_labels(project),
+        known_labels(project),
         by=by,
         new_labels=new_labels,
     )
     return done.to_dict()
 
 
-def _known_labels(project: Project) -> set[str]:
-    known: set[str] = set()
-    champion = releases.champion(project.ledger)
-    if champion is not None:
-        known.update(project.store.open(Model, champion.model).card["labels"])
+def known_labels(project: Project) -> set[str]:
+    """Labels of the last finished turn's data and models, under today's names.
+
+    Not of the present champion: a turn that promoted and was killed must continue as it began.
+    """
     last = turns.find_turn(project.ledger, "latest", state="finished")
-    if last is not None and last.result is not None:
-        data = project.store.open(Dataset, last.result["dataset"])
-        for labels in data.labelled("train", "validation", "test").column("target").to_pylist():
-            known.update(labels)
-    return set(project.task.today(sorted(known)))
+    return set(project.task.today(last.result["labels"])) if last and last.result else set()

@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 from volano.compute.machine import peak_bytes
 from volano.core.errors import StageError, StoreError, VolanoError
+from volano.core.events import Event, Events
 from volano.core.hashing import code_hash, hash_json
 from volano.store import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from volano.core.events import Events
     from volano.store.ledger import Ledger
+    from volano.store.turns import TurnRecord
 
-__all__ = ["StageRun", "stage_key"]
+__all__ = ["Spent", "StageRun", "WouldRunError", "stage_key"]
 
 _BELOW = {
     "data": ("data", "tasks", "store", "core"),
     "train": ("train", "models", "tasks", "compute", "store", "core"),
     "export": ("export", "models", "tasks", "store", "core"),
     "evals": ("evals", "models", "tasks", "store", "core"),
-    "feedback": ("feedback", "tasks", "store", "core"),
     "loop": ("loop", "evals", "tasks", "core"),
 }
 _LIBRARIES = {
@@ -38,7 +38,6 @@ _LIBRARIES = {
     "train": ("numpy", "scipy", "scikit-learn"),
     "export": ("numpy", "safetensors"),
     "evals": ("numpy", "scipy"),
-    "feedback": ("pyarrow",),
     "loop": ("numpy", "scipy"),
 }
 
@@ -51,6 +50,27 @@ def stage_key(room: str, inputs: Mapping[str, Any]) -> str:
     )
 
 
+class WouldRunError(Exception):
+    """A rehearsal has come to the first stage that would have to run."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.stage = _room(name)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a whole turn cost and was spared, whichever process did it; rooms as people name them.
+
+    Attributes:
+        seconds: of each stage that ran.
+        skipped: stages of which no part had to run.
+    """
+
+    seconds: dict[str, float]
+    skipped: tuple[str, ...]
+
+
 @dataclass
 class StageRun:
     """The stages of one turn as they run: its number is taken when the first one has to."""
@@ -59,10 +79,15 @@ class StageRun:
     events: Events
     config: Mapping[str, Any]
     seed: int
+    is_rehearsal: bool = False
     number: int | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-    ran: list[str] = field(default_factory=list)
+    used: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    has_run: bool = False
+    _heard: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.events = Events((*self.events.listeners, self._hear))
+        self.resumed = self._find_resumed()
 
     def run(
         self,
@@ -80,8 +105,10 @@ class StageRun:
             is_whole: opens the result; a StoreError means that it must be made again.
         """
         known = turns.find_stage(self.ledger, key)
-        if known is not None and self.stands(name, lambda: is_whole(dict(known.output))):
+        if known is not None and self.stands(name, key, dict(known.output), is_whole):
             return dict(known.output)
+        if self.is_rehearsal:
+            raise WouldRunError(name)
         number = self.begin()
         start = time.perf_counter()
         with self.events.of(name).running(name):
@@ -89,10 +116,26 @@ class StageRun:
         seconds = time.perf_counter() - start
         record = turns.StageRecord(number, name, key, output, seconds, peak_bytes())
         turns.record_stage(self.ledger, record)
-        room = name.partition(".")[0]
-        self.seconds[room] = self.seconds.get(room, 0.0) + seconds
-        self.ran.append(name)
+        self._keep_events()
+        self.used[name] = key, output
+        self.has_run = True
         return output
+
+    def stands(
+        self,
+        name: str,
+        key: str,
+        output: dict[str, Any],
+        is_whole: Callable[[dict[str, Any]], object],
+    ) -> bool:
+        """Whether an earlier output can still be opened; the stage is then skipped."""
+        try:
+            is_whole(output)
+        except StoreError as fault:
+            self.events.of(name).warn(f"{name} is run again: {fault.what}")
+            return False
+        self.used[name] = key, output
+        return True
 
     def begin(self) -> int:
         """The number of this turn: an unfinished one of the same settings is continued."""
@@ -100,26 +143,55 @@ class StageRun:
             self.number = turns.begin_turn(self.ledger, dict(self.config), self.seed)
         return self.number
 
-    def stands(self, name: str, opens: Callable[[], object]) -> bool:
-        """Whether an earlier result can still be opened; the stage then counts as skipped."""
-        try:
-            opens()
-        except StoreError as fault:
-            self.events.of(name).warn(f"{name} is run again: {fault.what}")
-            return False
-        self.skipped.append(name)
-        return True
+    def close(self) -> Spent:
+        """Record what was skipped and said; what the turn cost, killed processes included."""
+        number = self.begin()
+        record = turns.find_turn(self.ledger, number)
+        stages = record.stages if record else ()
+        known = {stage.key for stage in stages}
+        made_here = {stage.key for stage in stages if not stage.skipped}
+        for name, (key, output) in self.used.items():
+            if key not in known:
+                skipped = turns.StageRecord(number, name, key, output, skipped=True)
+                turns.record_stage(self.ledger, skipped)
+        self._keep_events()
+        seconds: dict[str, float] = {}
+        for stage in stages:
+            if not stage.skipped:
+                seconds[_room(stage.name)] = seconds.get(_room(stage.name), 0.0) + stage.seconds
+        ran = {_room(name) for name, (key, _) in self.used.items() if key in made_here}
+        rooms = dict.fromkeys(map(_room, self.used))
+        return Spent(seconds, tuple(room for room in rooms if room not in ran))
+
+    def _find_resumed(self) -> TurnRecord | None:
+        """The unfinished turn that ``begin`` will continue."""
+        found = turns.find_turn(self.ledger, "latest", state=turns.RUNNING)
+        mine = found is not None and found.config == self.config and found.seed == self.seed
+        return found if mine else None
+
+    def _hear(self, event: Event) -> None:
+        if event.kind != "progress":
+            self._heard.append(event)
+
+    def _keep_events(self) -> None:
+        turns.add_events(self.ledger, self.begin(), self._heard)
+        self._heard.clear()
 
     def _guarded(
         self, name: str, number: int, work: Callable[[Events], dict[str, Any]]
     ) -> dict[str, Any]:
+        """Run a stage's code: this is where what it did not foresee becomes a StageError."""
         try:
             return work(self.events.of(name))
         except VolanoError:
             raise
-        except (ArithmeticError, LookupError, TypeError, ValueError, OSError, MemoryError) as error:
+        except Exception as error:
             raise StageError(
                 f"{name} failed: {type(error).__name__}: {error}",
                 where=f"turn {number}, stage {name}",
                 fix="volano turn continues where it stopped; volano doctor checks the rest",
             ) from error
+
+
+def _room(name: str) -> str:
+    return name.partition(".")[0]

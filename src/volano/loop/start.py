@@ -14,6 +14,7 @@ from volano.loop.plugins import load_hub
 from volano.loop.project import PROJECT_FILE
 
 if TYPE_CHECKING:
+    from volano.core.hooks import Hub
     from volano.data.guess import Choice, Guess
 
 __all__ = ["Said", "Started", "start_project"]
@@ -61,13 +62,14 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
         raise UnknownNameError.among("task", said.task, hub.tasks, where="--task")
     text = tuple(name.strip() for name in said.text.split(",") if name.strip())
     guess = guess_project(said.data, text=text, target=said.target, readers=hub.readers)
+    if said.test is not None:
+        _check_test(said.test, guess, hub)
     values = _values(root, said, guess)
     checked = override(Settings(PROJECT_FILE, values), said.set)
     build_config(ProjectConfig, checked)
     written = _write(checked.values, _comments(guess, said))
     if not dry_run:
-        root.mkdir(parents=True, exist_ok=True)
-        file.write_text(written, "utf-8")
+        _save(file, written)
     lines = [_line(name, choice) for name, choice in guess.choices.items()]
     unsure = [
         f"{name}: it may also be {', '.join(choice.alternatives[:3])}"
@@ -75,6 +77,29 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
         if not choice.is_sure and choice.alternatives
     ]
     return Started(root, written, tuple(lines), tuple(unsure))
+
+
+def _check_test(test: Path, guess: Guess, hub: Hub) -> None:
+    """A frozen test set that is read as the data is, and lacks nothing that a report needs."""
+    from volano.data.columns import require_column
+    from volano.data.sources import read_source
+
+    columns = read_source(test, guess.source, hub.readers).table.column_names
+    for name in (*guess.fields.texts, guess.fields.target):
+        require_column(name, columns, where=f"{test}:1")
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise UserError(
+            f"the project cannot be written: {error.strerror}",
+            where=str(file),
+            fix="choose another folder",
+        ) from None
 
 
 def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
@@ -103,7 +128,10 @@ def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
 
 
 def _relative(path: Path, root: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+    try:
+        return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+    except ValueError:  # Windows: another drive
+        return path.resolve().as_posix()
 
 
 def _comments(guess: Guess, said: Said) -> dict[str, str]:
@@ -140,12 +168,17 @@ def _write(values: dict[str, Any], comments: dict[str, str]) -> str:
     def commented(value: Any) -> Any:
         if isinstance(value, dict):
             found = CommentedMap({key: commented(inner) for key, inner in value.items()})
-            for key in value:
-                if key in comments and not isinstance(value[key], dict | list):
-                    found.yaml_add_eol_comment(comments[key], key, column=36)
+            for key, inner in found.items():
+                if key in comments and not isinstance(inner, CommentedMap):
+                    # A label or a column name may hold a line break; a comment may not.
+                    told = " ".join(comments[key].split())
+                    found.yaml_add_eol_comment(told, key, column=36)
             return found
         if isinstance(value, list | tuple):
-            return CommentedSeq(commented(inner) for inner in value)
+            row = CommentedSeq(commented(inner) for inner in value)
+            if not any(isinstance(inner, dict) for inner in value):
+                row.fa.set_flow_style()
+            return row
         return value
 
     writer = YAML()

@@ -1,83 +1,88 @@
-"""The stages of one turn in order, each asking for the one before; none is done twice."""
+"""The stages of one turn, each under its key; a stage's code is loaded where it has to run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from volano.core.hashing import hash_json
-from volano.core.nouns import Dataset, Model, Report, Verdict
-from volano.data.collect import CollectFeed, collect, source_fingerprint
-from volano.data.prepare import prepare
-from volano.evals.evaluate import evaluate
-from volano.export.export import export
-from volano.feedback.examples import feedback_dataset
-from volano.loop.gate import History
-from volano.loop.judge import judge
-from volano.loop.scored import scored_pair
+from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
+from volano.loop.gate import History, gate_metric
 from volano.loop.stages import StageRun, stage_key
 from volano.store import releases, subjects, turns
-from volano.train.choose import Choice, choose
 from volano.train.config import plan_learners, resolve_train
-from volano.train.train import Plan, train
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from volano.core.events import Events
     from volano.loop.project import Project
+    from volano.train.choose import Choice
 
 __all__ = ["Steps", "Trained"]
+
+A = TypeVar("A", bound=Artifact)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The exported candidate and baseline (one and the same where the cheapest won), and why."""
+    """The exported candidate and baseline (one and the same where the cheapest won), and why.
+
+    Attributes:
+        candidate: the bundle that may be served.
+        baseline: the bundle of the cheapest learner.
+        natives: what each learner made, cheapest first.
+        exports: each exported bundle with the native it came from; the candidate's first.
+        choice: what was chosen, and why.
+    """
 
     candidate: Model
     baseline: Model
     natives: tuple[Model, ...]
+    exports: tuple[tuple[Model, Model], ...]
     choice: Choice
 
 
 class Steps:
-    """What one turn does; ``keys`` tell the next turn what this one rested on."""
+    """What one turn does; ``keys`` and ``grounds`` tell the next turn what this one rested on.
 
-    def __init__(self, project: Project) -> None:
+    Make it under the project's lock: it begins turns, and each artifact is verified once.
+    """
+
+    def __init__(self, project: Project, *, is_rehearsal: bool = False) -> None:
         self.project = project
         self.config = project.config
+        # Named wrong, it is better said before training than after.
+        self.metric = gate_metric(self.config.gate, project.task).name
         self.run = StageRun(
             project.ledger,
             project.events,
             project.config.model_dump(mode="json"),
             project.config.seed,
+            is_rehearsal,
         )
         last = turns.find_turn(project.ledger, "latest", state="finished")
         self.last: Mapping[str, Any] | None = last.result if last else None
         self.keys: dict[str, str] = {}
-        self.standing: Report | None = None  # the champion's report on this turn's examples
-        self._done: dict[str, Any] = {}
-
-    @property
-    def skipped(self) -> list[str]:
-        """Stages of which every part was skipped, in order, as people name them."""
-        ran = {name.partition(".")[0] for name in self.run.ran}
-        names = dict.fromkeys(name.partition(".")[0] for name in self.run.skipped)
-        return [name for name in names if name not in ran]
+        self.grounds: dict[str, str] = {}  # what the data stages built on, besides their inputs
+        self._opened: dict[str, Artifact] = {}
 
     def collect(self) -> Dataset:
         """Sources and feedback, as raw Examples."""
-        if "collect" not in self._done:
-            self._done["collect"] = self._collect()
-        found: Dataset = self._done["collect"]
-        return found
+        from volano.data.collect import CollectFeed, collect, source_fingerprint
+        from volano.feedback.examples import feedback_dataset
+        from volano.loop.reviewing import known_labels
 
-    def _collect(self) -> Dataset:
         project = self.project
-        events = self.run.events.of("collect")
+        said = self.run.events.of("collect")
         feedback = feedback_dataset(
-            self.config.feedback, project.task, project.ledger, project.store, events
+            self.config.feedback,
+            project.task,
+            project.ledger,
+            project.store,
+            said,
+            labels=known_labels(project),
         )
         suppressed = subjects.suppressed(project.ledger)
         inputs = {
@@ -90,150 +95,195 @@ class Steps:
             "suppressed": sorted(suppressed),
         }
 
-        def work(events: Events) -> dict[str, Any]:
+        def work(previous: Dataset | None, events: Events) -> Dataset:
             feed = CollectFeed(
                 root=project.root,
-                previous=self._earlier("collected"),
+                previous=previous,
                 feedback=feedback,
                 suppressed=frozenset(suppressed),
                 readers=project.hub.readers,
             )
-            made = collect(self.config.data, project.task, feed, project.store, events)
-            return {"dataset": made.hash}
+            return collect(self.config.data, project.task, feed, project.store, events)
 
         return self._data_stage("collect", "collected", inputs, work)
 
-    def prepare(self) -> Dataset:
+    def prepare(self, collected: Dataset) -> Dataset:
         """Marked, dropped with a reason, split."""
-        if "prepare" not in self._done:
-            self._done["prepare"] = self._prepare()
-        found: Dataset = self._done["prepare"]
-        return found
-
-    def _prepare(self) -> Dataset:
-        project, collected = self.project, self.collect()
+        project, config = self.project, self.config
         inputs = {
-            "prepare": self.config.prepare.model_dump(mode="json"),
+            "prepare": config.prepare.model_dump(mode="json"),
             "task": self._task_inputs,
             "collected": collected.hash,
-            "seed": self.config.seed,
+            "seed": config.seed,
         }
 
-        def work(events: Events) -> dict[str, Any]:
-            made = prepare(
-                self.config.prepare,
+        def work(previous: Dataset | None, events: Events) -> Dataset:
+            from volano.data.prepare import prepare
+
+            return prepare(
+                config.prepare,
                 project.task,
                 collected,
-                self._earlier("dataset"),
-                self.config.seed,
+                previous,
+                config.seed,
                 project.store,
                 events,
             )
-            return {"dataset": made.hash}
 
         return self._data_stage("prepare", "dataset", inputs, work)
 
-    def _data_stage(self, name: str, noun: str, inputs: dict[str, Any], work: Any) -> Dataset:
+    def _data_stage(
+        self,
+        name: str,
+        noun: str,
+        inputs: dict[str, Any],
+        work: Callable[[Dataset | None, Events], Dataset],
+    ) -> Dataset:
         """A stage that also builds on the last turn's result of the same stage.
 
         Where its own inputs are those of the last turn, that result stands. Otherwise the last
         turn's result is one more input, so that a killed turn is continued from the same ground.
         """
-        project = self.project
-        own = self.keys[name] = stage_key("data", inputs)
-        earlier = self.last[noun] if self.last else ""
-        stands = self.last is not None and self.last["keys"].get(name) == own
-        if stands and self.run.stands(name, lambda: project.store.open(Dataset, earlier)):
-            return project.store.open(Dataset, earlier)
-        key = stage_key("data", {**inputs, "earlier": earlier})
-        output = self.run.run(name, key, work, self._opens(Dataset, "dataset"))
-        return project.store.open(Dataset, output["dataset"])
+        own = self.keys[name] = self._key("data", inputs)
+        whole = self._opens(Dataset, "dataset")
+        ground = str(self.last[noun]) if self.last else ""
+        if self.last is not None and self.last["keys"].get(name) == own:
+            if self.run.stands(name, own, {"dataset": ground}, whole):
+                self.grounds[name] = self.last["grounds"][name]
+                return self.open(Dataset, ground)
+            ground = self.last["grounds"][name]  # damaged: made again from what it was made from
+        self.grounds[name] = ground
 
-    def _earlier(self, noun: str) -> Dataset | None:
-        if self.last is None:
-            return None
-        return self.project.store.open(Dataset, self.last[noun])
+        def made(events: Events) -> dict[str, Any]:
+            previous = self.open(Dataset, ground) if ground else None
+            return {"dataset": work(previous, events).hash}
 
-    def train(self) -> Trained:
+        key = self._key("data", {**inputs, "ground": ground})
+        return self.open(Dataset, self.run.run(name, key, made, whole)["dataset"])
+
+    def train(self, data: Dataset) -> Trained:
         """Every learner of the plan trained, the best chosen, candidate and baseline exported."""
-        if "train" not in self._done:
-            self._done["train"] = self._train()
-        found: Trained = self._done["train"]
-        return found
-
-    def _train(self) -> Trained:
-        project, data = self.project, self.prepare()
-        config, _ = resolve_train(self.config.train, self.config.effort, self.config.seed)
-        natives: list[Model] = []
-        for name in plan_learners(config, project.task, project.hub.learners):
-            learner = project.hub.find("learner", name)
-            made = {native.learner: native for native in natives}
-            plan = Plan(learner, {part: made[part] for part in learner.parts})
-            inputs = {
-                "train": config.model_dump(mode="json"),
-                "learner": name,
-                "parts": {part: model.hash for part, model in plan.parts.items()},
-                "task": self._task_inputs,
-                "dataset": data.hash,
-            }
-
-            def work(events: Events, plan: Plan = plan) -> dict[str, Any]:
-                model = train(config, project.task, data, plan, project.store, events)
-                return {"model": model.hash}
-
-            key = stage_key("train", inputs)
-            output = self.run.run(f"train.{name}", key, work, self._opens(Model, "model"))
-            natives.append(project.store.open(Model, output["model"]))
-        choice = choose(natives, project.task.metrics[self.metric], config.learner)
+        project, config = self.project, self.config
+        resolved, _ = resolve_train(config.train, config.effort, config.seed)
+        made: dict[str, Model] = {}
+        for name in plan_learners(resolved, project.task, project.hub.learners):
+            made[name] = self._train_one(name, data, made)
+        natives = tuple(made.values())
+        choice = self._choose(natives)
         by_hash = {native.hash: native for native in natives}
-        exported = {
-            native: self.export(by_hash[native]) for native in {choice.candidate, choice.baseline}
-        }
+        chosen = dict.fromkeys((choice.candidate, choice.baseline))
+        exports = {name: (by_hash[name], self.export(by_hash[name])) for name in chosen}
         return Trained(
-            exported[choice.candidate], exported[choice.baseline], tuple(natives), choice
+            exports[choice.candidate][1],
+            exports[choice.baseline][1],
+            natives,
+            tuple(exports.values()),
+            choice,
         )
+
+    def _train_one(self, name: str, data: Dataset, made: Mapping[str, Model]) -> Model:
+        project = self.project
+        config, _ = resolve_train(self.config.train, self.config.effort, self.config.seed)
+        learner = project.hub.find("learner", name)
+        parts = {part: made[part] for part in learner.parts}
+        inputs = {
+            "train": config.model_dump(mode="json"),
+            "learner": name,
+            "parts": {part: model.hash for part, model in parts.items()},
+            "task": self._task_inputs,
+            "dataset": data.hash,
+        }
+
+        def work(events: Events) -> dict[str, Any]:
+            from volano.train.train import Plan, train
+
+            plan = Plan(learner, parts)
+            return {"model": train(config, project.task, data, plan, project.store, events).hash}
+
+        return self._model_stage(f"train.{name}", self._key("train", inputs), work)
+
+    def _choose(self, natives: tuple[Model, ...]) -> Choice:
+        from volano.train.choose import Choice, choose
+
+        named = self.config.train.learner
+        inputs = {
+            "natives": [native.hash for native in natives],
+            "metric": self.metric,
+            "learner": named,
+        }
+
+        def work(_: Events) -> dict[str, Any]:
+            return choose(natives, self.project.task.metrics[self.metric], named).to_dict()
+
+        return Choice(**self.run.run("train.choose", self._key("train", inputs), work))
 
     def export(self, native: Model) -> Model:
         """The bundle that is served, in the smallest form that keeps parity."""
-        project = self.project
-        inputs = {"export": self.config.export.model_dump(mode="json"), "model": native.hash}
+        config, store = self.config.export, self.project.store
+        inputs = {"export": config.model_dump(mode="json"), "model": native.hash}
 
         def work(events: Events) -> dict[str, Any]:
-            return {"model": export(self.config.export, native, project.store, events).hash}
+            from volano.export.export import export
 
-        key = stage_key("export", inputs)
-        output = self.run.run(f"export.{native.learner}", key, work, self._opens(Model, "model"))
-        return project.store.open(Model, output["model"])
+            return {"model": export(config, native, store, events).hash}
 
-    def evaluate(self, model: Model) -> Report:
-        """What the model, as served, scores on the frozen test examples of this turn's data."""
-        project, data = self.project, self.prepare()
+        return self._model_stage(f"export.{native.learner}", self._key("export", inputs), work)
+
+    def _model_stage(self, name: str, key: str, work: Callable[[Events], dict[str, Any]]) -> Model:
+        output = self.run.run(name, key, work, self._opens(Model, "model"))
+        return self.open(Model, output["model"])
+
+    def evaluate(self, model: Model, data: Dataset) -> Report:
+        """What the model, as served, scores on the frozen test examples of ``data``."""
+        project, config = self.project, self.config.evaluate
         inputs = {
-            "evaluate": self.config.evaluate.model_dump(mode="json"),
+            "evaluate": config.model_dump(mode="json"),
             "task": self._task_inputs,
             "model": model.hash,
             "dataset": data.hash,
         }
 
         def work(events: Events) -> dict[str, Any]:
-            made = evaluate(self.config.evaluate, project.task, model, data, project.store, events)
+            from volano.evals.evaluate import evaluate
+
+            made = evaluate(config, project.task, model, data, project.store, events)
             return {"report": made.hash}
 
-        key = stage_key("evals", inputs)
-        output = self.run.run(f"evaluate.{model.short}", key, work, self._opens(Report, "report"))
-        return project.store.open(Report, output["report"])
+        key = self._key("evals", inputs)
+        whole = self._opens(Report, "report")
+        output = self.run.run(f"evaluate.{model.short}", key, work, whole)
+        return self.open(Report, output["report"])
 
-    def judge(self, report: Report) -> Verdict:
-        """The verdict on the candidate behind ``report``; test examples as both models saw them."""
+    def standing(self, report: Report) -> Report | None:
+        """The champion's report on the examples of ``report``; None where there is no champion."""
+        opponent = self._opponent(report.body["model"])
+        if opponent is None:
+            return None
+        if opponent == report.body["model"]:
+            return report
+        data = self.open(Dataset, report.body["dataset"])
+        return self.evaluate(self.open(Model, opponent), data)
+
+    def _opponent(self, candidate: str) -> str | None:
+        """The champion that this turn found when it began.
+
+        It may have promoted its candidate and then been killed; the comparison is still with the
+        champion before.
+        """
         champion = self.champion
-        if champion is not None and champion.hash == report.body["model"]:
-            return Verdict(
-                "HOLD",
-                ("the candidate is the champion: training gave the same model again",),
-                candidate=champion.hash,
-                champion=champion.hash,
-            )
-        standing = self.standing = self.evaluate(champion) if champion is not None else None
+        if champion == candidate and self.run.resumed is not None:
+            for stage in reversed(self.run.resumed.stages):
+                said = stage.output if stage.name == "judge" else {}
+                if said.get("candidate") == candidate and said.get("decision") == "PROMOTE":
+                    return said["champion"] or None
+        return champion
+
+    def judge(self, report: Report, standing: Report | None) -> Verdict:
+        """The verdict on the candidate behind ``report``, against the champion's ``standing``."""
+        candidate = str(report.body["model"])
+        if standing is not None and standing.body["model"] == candidate:
+            reason = "the candidate is the champion: training gave the same model again"
+            return Verdict("HOLD", (reason,), candidate=candidate, champion=candidate)
         inputs = {
             "gate": self.config.gate.model_dump(mode="json"),
             "task": self._task_inputs,
@@ -245,19 +295,57 @@ class Steps:
         def work(_: Events) -> dict[str, Any]:
             return self._judge(report, standing).to_dict()
 
-        self.keys["judge"] = stage_key("loop", inputs)
-        return Verdict.from_dict(self.run.run("judge", self.keys["judge"], work))
+        key = self.keys["judge"] = self._key("loop", inputs)
+        verdict = Verdict.from_dict(self.run.run("judge", key, work))
+        return self._unless_replaced(verdict)
 
     def _judge(self, report: Report, standing: Report | None) -> Verdict:
-        task = self.project.task
-        candidate, champion = scored_pair(task, report, standing)
-        finished = turns.list_turns(self.project.ledger, state="finished")
-        sizes = [past.result["num_test"] for past in finished if past.result]
+        from volano.loop.judge import judge
+        from volano.loop.scored import scored_pair
+
+        candidate, champion = scored_pair(self.project.task, report, standing)
+        # Every verdict was a look at these examples, also one of a turn that was never finished.
+        sizes = [
+            stage.output["checks"]["num_examples"]
+            for turn in turns.list_turns(self.project.ledger)
+            for stage in turn.stages
+            if stage.name == "judge" and not stage.skipped
+        ]
         history = History.of(sizes, report.body["num_examples"])
-        return judge(self.config.gate, task, candidate, champion, history, seed=self.config.seed)
+        seed = self.config.seed
+        verdict = judge(
+            self.config.gate, self.project.task, candidate, champion, history, seed=seed
+        )
+        renamed = self._renamed(standing) if standing else ()
+        if not renamed:
+            return verdict
+        reason = f"the champion is compared under today's label names: {', '.join(renamed)}"
+        return replace(verdict, because=(*verdict.because, reason))
+
+    def _renamed(self, standing: Report) -> tuple[str, ...]:
+        """What became of labels that the champion learned."""
+        told = []
+        for label in standing.body["labels"]:
+            today = self.project.task.today((label,))
+            if today != (label,):
+                told.append(f"{label!r} is {today[0]!r}" if today else f"{label!r} is no more")
+        return tuple(told)
+
+    def _unless_replaced(self, verdict: Verdict) -> Verdict:
+        """A model that was champion and gave way is brought back by a person, not by a turn."""
+        if not verdict.promotes or self.champion == verdict.candidate:
+            return verdict
+        past = releases.list_releases(self.project.ledger)
+        if all(release.model != verdict.candidate for release in past):
+            return verdict
+        reason = (
+            "this very model was the champion before and gave way "
+            f"({past[0].because}); volano promote model:latest brings it back"
+        )
+        return replace(verdict, decision="HOLD", because=(*verdict.because, reason))
 
     def release(self, model: Model, verdict: Verdict) -> None:
-        """Promote where the verdict says so, once: a later rollback is not undone by a re-run."""
+        """Promote where the verdict says so; done twice, after a kill, it is one release."""
         from volano.loop.release import promote
 
         if not verdict.promotes:
@@ -268,38 +356,42 @@ class Steps:
             return {"model": model.hash}
 
         key = hash_json({"promote": model.hash, "judged": self.keys.get("judge", "")})
-        if self.champion is None or self.champion.hash != model.hash:
-            self.run.run("promote", key, work)
+        self.run.run("promote", key, work)
 
     @property
-    def champion(self) -> Model | None:
-        """The model that answers now."""
+    def champion(self) -> str | None:
+        """The hash of the model that answers now."""
         release = releases.champion(self.project.ledger)
-        return self.project.store.open(Model, release.model) if release else None
+        return release.model if release else None
 
-    @property
-    def metric(self) -> str:
-        """The gate metric of this project."""
-        named = self.config.gate.metric
-        return self.project.task.default_metric if named == "auto" else named
-
-    def is_unchanged(self, candidate: Model) -> bool:
+    def is_unchanged(self, data: Dataset, candidate: Model) -> bool:
         """Whether nothing ran and the last turn ended where this one stands."""
-        if self.last is None or self.run.ran or self.run.number is not None:
+        last = self.last
+        if last is None or self.run.has_run:
             return False
-        result = self.last
-        same_judgement = result["keys"].get("judge") == self.keys.get("judge")
-        is_champion = self.champion is not None and self.champion.hash == candidate.hash
+        same_judgement = last["keys"].get("judge") == self.keys.get("judge")
         return (
-            result["model"] == candidate.hash
-            and result["dataset"] == self.prepare().hash
-            and (same_judgement or is_champion)
+            last["model"] == candidate.hash
+            and last["dataset"] == data.hash
+            and last["language"] == self.config.language
+            and (same_judgement or self.champion == candidate.hash)
         )
+
+    def open(self, noun: type[A], name: str) -> A:
+        """The artifact, verified when it is first asked for."""
+        if name not in self._opened:
+            self._opened[name] = self.project.store.open(noun, name)
+        found = self._opened[name]
+        assert isinstance(found, noun)
+        return found
+
+    def _opens(self, noun: type[Artifact], name: str) -> Callable[[dict[str, Any]], object]:
+        return lambda output: self.open(noun, output[name])
+
+    def _key(self, room: str, inputs: Mapping[str, Any]) -> str:
+        return stage_key(room, {**inputs, "plugins": dict(self.project.hub.plugins)})
 
     @cached_property
     def _task_inputs(self) -> dict[str, Any]:
         task = self.project.task
         return {"task": task.name, "labels": task.labels.model_dump(mode="json")}
-
-    def _opens(self, noun: type[Any], name: str) -> Any:
-        return lambda output: self.project.store.open(noun, output[name])

@@ -7,77 +7,152 @@ interrupted one leaves no trace in what comes after.
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from volano.core.nouns import Estimate, Turn, Verdict
-from volano.loop.bookkeeping import keep_books
-from volano.loop.pages import write_pages
+from volano.loop.stages import WouldRunError
 from volano.loop.steps import Steps
 from volano.store import turns
 from volano.store.locks import project_lock
 
 if TYPE_CHECKING:
-    from volano.core.nouns import Report
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from volano.core.nouns import Dataset, Report
     from volano.loop.project import Project
     from volano.loop.steps import Trained
 
-__all__ = ["turn", "turn_from"]
+__all__ = ["Results", "lock_of", "rehearse", "turn"]
+
+_STAGES = ("collect", "prepare", "train", "export", "evaluate", "judge", "promote")
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that one turn made; ``standing`` is the champion's report on the same examples."""
+
+    collected: Dataset
+    data: Dataset
+    trained: Trained
+    report: Report
+    baseline: Report
+    standing: Report | None
+    verdict: Verdict
+
+
+def lock_of(project: Project) -> Path:
+    """The lock that whoever runs stages of this project holds."""
+    return project.state / "turn.lock"
 
 
 def turn(project: Project) -> Turn:
     """The whole wheel once; the result of the last turn where nothing has changed."""
-    with project_lock(project.state / "turn.lock"):
+    with project_lock(lock_of(project)):
         steps = Steps(project)
-        trained = steps.train()
-        report = steps.evaluate(trained.candidate)
-        baseline = steps.evaluate(trained.baseline)
-        verdict = steps.judge(report)
-        steps.release(trained.candidate, verdict)
-        if steps.last is not None and steps.is_unchanged(trained.candidate):
-            return turn_from({**steps.last, "skipped": steps.skipped, "seconds": {}})
-        return _finish(project, steps, trained, (report, baseline), verdict)
+        made = _walk(steps)
+        steps.release(made.trained.candidate, made.verdict)
+        if steps.last is not None and steps.is_unchanged(made.data, made.trained.candidate):
+            last = steps.last
+            stages = [name for name in _STAGES if name in {*last["seconds"], *last["skipped"]}]
+            return _turn_from({**last, "skipped": stages, "seconds": {}}, project.root)
+        return _finish(project, steps, made)
 
 
-def _finish(
-    project: Project,
-    steps: Steps,
-    trained: Trained,
-    reports: tuple[Report, Report],
-    verdict: Verdict,
-) -> Turn:
-    report, baseline = reports
+def _walk(steps: Steps) -> Results:
+    collected = steps.collect()
+    data = steps.prepare(collected)
+    trained = steps.train(data)
+    report = steps.evaluate(trained.candidate, data)
+    baseline = steps.evaluate(trained.baseline, data)
+    standing = steps.standing(report)
+    verdict = steps.judge(report, standing)
+    return Results(collected, data, trained, report, baseline, standing, verdict)
+
+
+def rehearse(project: Project) -> tuple[str, ...]:
+    """The stages from the first that would have to run; none where nothing has changed."""
+    if not project.state.exists():
+        return _STAGES
+    with project_lock(lock_of(project)):
+        steps = Steps(project, is_rehearsal=True)
+        try:
+            made = _walk(steps)
+        except WouldRunError as first:
+            return _STAGES[_STAGES.index(first.stage) :]
+        return () if steps.is_unchanged(made.data, made.trained.candidate) else _STAGES[-1:]
+
+
+def _finish(project: Project, steps: Steps, made: Results) -> Turn:
+    from volano.loop.bookkeeping import keep_books
+    from volano.loop.pages import write_pages
+
     number = steps.run.begin()
-    keep_books(project, steps, trained, reports)
-    pages = write_pages(project, steps, trained, reports, verdict)
+    keep_books(project, made)
+    pages = write_pages(project, made, number, steps.metric)
+    spent = steps.run.close()
+    candidate, baseline = made.report.body, made.baseline.body
     result: dict[str, Any] = {
         "turn": number,
-        "dataset": steps.prepare().hash,
-        "model": trained.candidate.hash,
-        "learner": trained.candidate.learner,
-        "verdict": verdict.to_dict(),
-        "metrics": report.body["metrics"],
+        "dataset": made.data.hash,
+        "model": made.trained.candidate.hash,
+        "learner": made.trained.candidate.learner,
+        "verdict": made.verdict.to_dict(),
+        "metrics": candidate["metrics"],
         "baseline": {
-            "learner": trained.baseline.learner,
-            "model": trained.baseline.hash,
-            "metrics": baseline.body["metrics"],
-            "guess": report.body["guess"],
+            "learner": made.trained.baseline.learner,
+            "model": made.trained.baseline.hash,
+            "metrics": baseline["metrics"],
+            "guess": candidate["guess"],
         },
-        "skipped": steps.skipped,
-        "seconds": steps.run.seconds,
+        "feedback": _from_people(made),
+        "skipped": list(spent.skipped),
+        "seconds": spent.seconds,
         "reports": pages,
         # What later turns build on; people see the rest.
-        "collected": steps.collect().hash,
-        "report": report.hash,
-        "report_of": {report.body["model"]: report.hash, baseline.body["model"]: baseline.hash},
+        "collected": made.collected.hash,
+        "report": made.report.hash,
+        "report_of": {
+            candidate["model"]: made.report.hash,
+            baseline["model"]: made.baseline.hash,
+        },
         "keys": steps.keys,
-        "num_test": report.body["num_examples"],
-        "choice": trained.choice.to_dict(),
+        "grounds": steps.grounds,
+        "language": project.config.language,
+        "labels": _labels(made),
+        "num_test": candidate["num_examples"],
+        "choice": made.trained.choice.to_dict(),
     }
     turns.finish_turn(project.ledger, number, "finished", result)
-    return turn_from(result)
+    return _turn_from(result, project.root)
 
 
-def turn_from(result: dict[str, Any]) -> Turn:
+def _labels(made: Results) -> list[str]:
+    """Labels of the data, of the candidate and of the champion it was compared with."""
+    known = {
+        label for row in made.data.examples.column("target").to_pylist() for label in row or ()
+    }
+    known.update(made.report.body["labels"])
+    if made.standing is not None:
+        known.update(made.standing.body["labels"])
+    return sorted(known)
+
+
+def _from_people(made: Results) -> dict[str, int]:
+    """How many prepared Examples have their label from users and reviewers, and how they came."""
+    came = Counter(made.data.examples.column("label_from").to_pylist())
+    laid: Mapping[str, int] = made.collected.card.get("feedback", {})
+    return {
+        "from_feedback": came["feedback"],
+        "from_review": came["review"],
+        "corrected": laid.get("replaced", 0),
+        "added": laid.get("added", 0),
+    }
+
+
+def _turn_from(result: Mapping[str, Any], root: Path) -> Turn:
     """The Turn that a ledger's result tells of."""
     return Turn(
         number=result["turn"],
@@ -89,5 +164,7 @@ def turn_from(result: dict[str, Any]) -> Turn:
         baseline=result["baseline"],
         skipped=tuple(result["skipped"]),
         seconds=result["seconds"],
-        reports=result["reports"],
+        # Kept relative, so that a project can be moved.
+        reports={name: str(root / path) for name, path in result["reports"].items()},
+        feedback=result["feedback"],
     )

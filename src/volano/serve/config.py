@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from volano.core.errors import UserError
 __all__ = ["LogInputs", "ServeConfig", "read_keys"]
 
 LogInputs = Literal["full", "masked", "none"]
+_MAKE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))"'
 _KEY = re.compile(r"[\x21-\x7e]{16,512}")
 
 
@@ -36,7 +37,7 @@ class ServeConfig(Config):
     port: int = Field(default=8000, ge=0, le=65535)
     key_file: str = ""
     log_inputs: LogInputs = "full"
-    retention_days: int | Literal["forever"] = "forever"
+    retention_days: Annotated[int, Field(ge=1, strict=True)] | Literal["forever"] = "forever"
     max_batch: int = Field(default=256, ge=1, le=100_000)
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, le=1_000_000_000)
     threads: int = Field(default=4, ge=1, le=256)
@@ -44,22 +45,29 @@ class ServeConfig(Config):
     stop_seconds: int = Field(default=10, ge=1, le=600)
 
 
-def read_keys(text: str, *, where: str) -> tuple[str, ...]:
+def read_keys(text: str, *, where: str, is_needed: bool = False) -> tuple[str, ...]:
     r"""The keys of a key file or of an environment variable, one per line; ``#`` begins a comment.
 
     >>> read_keys("# for the website\nA-long-and-random-key\n", where="keys.txt")
     ('A-long-and-random-key',)
 
+    Args:
+        text: what the file or the variable holds.
+        where: its name, for errors.
+        is_needed: whether no key at all is a mistake; for a file that somebody named it is.
+
     Raises:
-        UserError: a key is short or holds spaces; the error never shows it.
+        UserError: a key is short or holds spaces (the error never shows it), or there is none.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
     kept = [(number, line) for number, line in lines if line and not line.startswith("#")]
+    if is_needed and not kept:
+        raise UserError("it holds no key", where=where, fix=_MAKE_KEY)
     for number, line in kept:
         if not _KEY.fullmatch(line):
             raise UserError(
                 "a key is 16 to 512 characters of ASCII without spaces",
                 where=f"{where}:{number}",
-                fix='python -c "import secrets; print(secrets.token_urlsafe(32))"',
+                fix=_MAKE_KEY,
             )
     return tuple(dict.fromkeys(line for _, line in kept))

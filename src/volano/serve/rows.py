@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
+from volano.core.subjects import subject_name
 from volano.core.wire import dump_json
 
 if TYPE_CHECKING:
@@ -119,14 +120,12 @@ def _names(
 
 
 def _name(value: object, where: str) -> str | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
         raise UserError(
             f"{where} is {_kind(value)}, not a name", where=where, fix="send a string or a number"
         )
-    text = str(value)
-    if len(text) > _MAX_NAME or "\0" in text:
+    text = subject_name(value)
+    if text and (len(text) > _MAX_NAME or "\0" in text):
         raise UserError(
             f"{where} is too long or holds a NUL character",
             where=where,

@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
     from volano.serve.config import ServeConfig
 
-__all__ = ["Server", "run_server"]
-
-
-def run_server(app: ASGIApp, config: ServeConfig, *, keys: Sequence[str] = ()) -> None:
-    """Serve until the process is asked to stop; requests under way are answered first."""
-    Server(app, config, keys=keys).run()
+__all__ = ["Server"]
 
 
 class Server:

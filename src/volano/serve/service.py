@@ -136,6 +136,7 @@ class PredictionService:
         self._turn = threading.Lock()
         self._stop = threading.Event()
         self._seen: int | None = None
+        self._lost = ""
         self._next_purge = 0.0
         self._watch = threading.Thread(target=self._follow, name="watch", daemon=True)
 
@@ -188,6 +189,8 @@ class PredictionService:
         status = "ok" if serving else "waiting for a model"
         if failed:
             status = "the promoted model could not be loaded"
+        if self._lost or not self._watch.is_alive():
+            status = "promotions are not followed" + (f": {self._lost}" if self._lost else "")
         return {"status": status, "model": serving.short if serving else None}
 
     def refresh(self) -> bool:
@@ -226,15 +229,22 @@ class PredictionService:
         return self.log.purge(now - self.config.retention_days * _DAY)
 
     def _follow(self) -> None:
-        """Poll until stopped; a fault of the ledger is said, and tried again."""
+        """Poll until stopped; whatever goes wrong in one round is said once, and tried again."""
         while not self._stop.wait(self.config.poll_seconds):
             try:
                 self.refresh()
                 if time.time() >= self._next_purge:
                     self._next_purge = time.time() + 3600
                     self.purge(time.time())
-            except (VolanoError, OSError) as error:
-                self.events.warn(f"the ledger could not be read: {error}")
+                self._lost = ""
+            # The edge of a thread: if it ended here, promotions would be ignored in silence.
+            except Exception as error:  # noqa: BLE001
+                lost = error.what if isinstance(error, VolanoError) else type(error).__name__
+                if lost != self._lost:
+                    self.events.warn(
+                        f"promotions are not followed, {type(error).__name__}: {error}"
+                    )
+                self._lost = lost
 
     def _ready(self) -> Serving:
         serving = self.serving

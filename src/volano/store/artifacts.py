@@ -7,7 +7,7 @@ what is opened was compared with its manifest, file by file.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -168,12 +168,17 @@ class ArtifactStore:
         return starting[0]
 
     def list(self, noun: type[A]) -> tuple[A, ...]:
-        """All artifacts of one noun, newest first: cards only; ``open`` one to read its files."""
+        """All artifacts of one noun, newest first: cards only; ``open`` one to read its files.
+
+        What is damaged or of a later format is left out: ``verify`` tells of it.
+        """
         where = self._remote or self._here
         dated = []
         for name in where.hashes(noun.noun):
-            dated.append((-where.manifest(noun.noun, name).made_at, name))
-        return tuple(self._describe(noun, name) for _, name in sorted(dated))
+            with suppress(StoreError):
+                made_at = where.manifest(noun.noun, name).made_at
+                dated.append((-made_at, name, self._describe(noun, name)))
+        return tuple(found for _, _, found in sorted(dated, key=lambda one: one[:2]))
 
     def _describe(self, noun: type[A], name: str) -> A:
         here = self._here.has(noun.noun, name)

@@ -29,10 +29,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "LedgerBusyError"]
 
 WAIT_SECONDS = 30.0
 _NUM_KEPT_READERS = 8
+
+
+class LedgerBusyError(BusyError):
+    """Others kept the ledger: nothing is wrong with what was asked, and later it goes through."""
+
+    http_status = 503
 
 
 class Ledger:
@@ -76,7 +82,7 @@ class Ledger:
         """One transaction that may write: everything in it happens, or nothing does.
 
         Raises:
-            BusyError: others kept the ledger for half a minute.
+            LedgerBusyError: others kept the ledger for half a minute.
         """
         with self._telling(), self._writer.begin() as connection:
             yield connection
@@ -230,8 +236,8 @@ def _migrate(path: Path) -> None:
         raise _translated(error, path) from error
 
 
-def _busy(path: Path) -> BusyError:
-    return BusyError(
+def _busy(path: Path) -> LedgerBusyError:
+    return LedgerBusyError(
         f"the ledger was in use by others for {WAIT_SECONDS:.0f} seconds",
         where=str(path),
         fix="try again when the other process has finished",

@@ -23,12 +23,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactRecord",
     "Edge",
-    "MetricRecord",
     "children",
     "find_artifact",
     "link",
-    "list_artifacts",
-    "list_metrics",
     "parents",
     "record_artifact",
     "record_metrics",
@@ -54,17 +51,6 @@ class Edge:
     role: str
 
 
-@dataclass(frozen=True)
-class MetricRecord:
-    """One metric of one model, from one report."""
-
-    report: str
-    model: str
-    name: str
-    estimate: Estimate
-    at: float
-
-
 def record_artifact(ledger: Ledger, artifact: Artifact) -> None:
     """Remember an artifact; one that is known already keeps its first card and time."""
     artifacts = schema.artifacts
@@ -88,14 +74,6 @@ def find_artifact(ledger: Ledger, name: str) -> ArtifactRecord | None:
             connection.execute(select(artifacts).where(artifacts.c.hash == name)).mappings().first()
         )
     return ArtifactRecord(**row) if row is not None else None
-
-
-def list_artifacts(ledger: Ledger, noun: str) -> tuple[ArtifactRecord, ...]:
-    """Every artifact of a noun, newest first."""
-    artifacts = schema.artifacts
-    query = select(artifacts).where(artifacts.c.noun == noun).order_by(artifacts.c.at.desc())
-    with ledger.read() as connection:
-        return tuple(ArtifactRecord(**row) for row in connection.execute(query).mappings())
 
 
 def link(ledger: Ledger, parent: Artifact | str, child: Artifact | str, role: str) -> None:
@@ -146,30 +124,6 @@ def record_metrics(
         fresh = [row for row in rows if row["name"] not in known]
         if fresh:
             connection.execute(insert(table), fresh)
-
-
-def list_metrics(
-    ledger: Ledger, *, model: Artifact | str | None = None, name: str | None = None
-) -> tuple[MetricRecord, ...]:
-    """Metrics, oldest first: of one model, of one name, or all."""
-    table = schema.metrics
-    query = select(table).order_by(table.c.at, table.c.report, table.c.name)
-    if model is not None:
-        query = query.where(table.c.model == _name(model))
-    if name is not None:
-        query = query.where(table.c.name == name)
-    with ledger.read() as connection:
-        rows = connection.execute(query).mappings().all()
-    return tuple(
-        MetricRecord(
-            row["report"],
-            row["model"],
-            row["name"],
-            Estimate(row["value"], row["low"], row["high"]),
-            row["at"],
-        )
-        for row in rows
-    )
 
 
 def _name(artifact: Artifact | str) -> str:

@@ -7,7 +7,6 @@ attaches to its prediction whenever that is there.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
@@ -35,20 +34,6 @@ __all__ = [
     "purge_predictions",
 ]
 
-_SIGNALS = ("label", "score", "output")
-_KINDS: dict[str, tuple[type, ...]] = {
-    "prediction": (str,),
-    "label": (str, list, tuple),
-    "score": (int, float),
-    "output": (str,),
-    "comment": (str,),
-    "by": (str,),
-}
-_READABLE = dict.fromkeys(_KINDS, "text") | {
-    "label": "a label or a list of labels",
-    "score": "a number",
-}
-_GIVEN = frozenset(_KINDS)
 _NUM_IDS_PER_QUERY = 500  # SQLite allows a limited number of parameters
 
 
@@ -133,18 +118,15 @@ def purge_predictions(ledger: Ledger, older_than: float, *, by: str = "retention
 
 
 def add_feedback(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list[Feedback]:
-    """Keep signals: each with ``prediction`` and at least one of label, score, output, comment.
+    """Keep signals as ``feedback.intake`` has read them: ``prediction`` and what is said of it.
 
     Returns:
         What was recorded; ``status`` tells whether the prediction is known now.
-
-    Raises:
-        DataError: a row has unknown keys or no signal; none of the rows is kept.
     """
-    values = [_checked(row, number) for number, row in enumerate(rows)]
+    feedback, now = schema.feedback, time.time()
+    values = [{**row, "label": _listed(row.get("label")), "at": now} for row in rows]
     if not values:
         return []
-    feedback = schema.feedback
     with ledger.write() as connection:
         known = {row["id"] for row in _with_ids(connection, [v["prediction"] for v in values])}
         recorded = []
@@ -155,44 +137,10 @@ def add_feedback(ledger: Ledger, rows: Sequence[Mapping[str, Any]]) -> list[Feed
     return recorded
 
 
-def _checked(row: Mapping[str, Any], number: int) -> dict[str, Any]:
-    where = f"feedback {number}"
-    unknown = sorted(row.keys() - _GIVEN)
-    if unknown:
-        raise DataError(
-            f"{unknown[0]!r} is not a part of feedback",
-            where=where,
-            fix="one of " + ", ".join(sorted(_GIVEN)),
-        )
-    if not row.get("prediction"):
-        raise DataError("no prediction is named", where=where, fix='"prediction": "<id>"')
-    if all(row.get(name) is None for name in (*_SIGNALS, "comment")):
-        raise DataError(
-            "it says nothing about the prediction",
-            where=where,
-            fix="give a label, a score, an output or a comment",
-        )
-    for name, kinds in _KINDS.items():
-        given = row.get(name)
-        if given is not None and (not isinstance(given, kinds) or isinstance(given, bool)):
-            raise DataError(
-                f"{name!r} is {given!r}",
-                where=where,
-                fix=f"{name!r} takes {_READABLE[name]}",
-            )
-    return {**dict.fromkeys(_GIVEN), **row, "label": _labels(row, where), "at": time.time()}
-
-
-def _labels(row: Mapping[str, Any], where: str) -> list[str] | None:
-    label = row.get("label")
+def _listed(label: str | Sequence[str] | None) -> list[str] | None:
     if label is None:
         return None
-    labels = [label] if isinstance(label, str) else list(label)
-    if not all(isinstance(each, str) for each in labels):
-        raise DataError(
-            f"'label' is {label!r}", where=where, fix=f"'label' takes {_READABLE['label']}"
-        )
-    return labels
+    return [label] if isinstance(label, str) else list(label)
 
 
 def list_feedback(
@@ -200,16 +148,14 @@ def list_feedback(
     *,
     since: float = 0.0,
     prediction: str | None = None,
-    replaced: bool = False,
     limit: int | None = None,
 ) -> tuple[Feedback, ...]:
-    """Signals as they stand now, newest first.
+    """Signals as they were sent, newest first; what counts of them, ``feedback`` decides.
 
     Args:
         ledger: the project's ledger.
         since: seconds since 1970.
         prediction: only those for this id.
-        replaced: also show what the same person later replaced, as it was sent.
         limit: at most so many.
     """
     feedback, predictions = schema.feedback, schema.predictions
@@ -218,35 +164,16 @@ def list_feedback(
         .outerjoin(predictions, predictions.c.id == feedback.c.prediction)
         .where(feedback.c.at >= since)
         .order_by(feedback.c.id.desc())
+        .limit(limit)
     )
     if prediction is not None:
         query = query.where(feedback.c.prediction == prediction)
     with ledger.read() as connection:
         rows = connection.execute(query).mappings().all()
-    found = [
+    return tuple(
         _feedback({n: v for n, v in row.items() if n != "known"}, known=row["known"])
         for row in rows
-    ]
-    return tuple(found if replaced else _standing(found))[:limit]
-
-
-def _standing(newest_first: Iterable[Feedback]) -> Iterator[Feedback]:
-    """Leave out what the same person said again later; an anonymous voice replaces nobody."""
-    said: set[tuple[str, str, str]] = set()
-    for signal in newest_first:
-        given = [name for name in _SIGNALS if getattr(signal, name) is not None]
-        if signal.by is None or not given:
-            yield signal
-            continue
-        stands = [n for n in given if (signal.prediction, signal.by, n) not in said]
-        said.update((signal.prediction, signal.by, name) for name in given)
-        if stands:
-            yield replace(
-                signal,
-                label=signal.label if "label" in stands else None,
-                score=signal.score if "score" in stands else None,
-                output=signal.output if "output" in stands else None,
-            )
+    )
 
 
 def _with_ids(connection: Connection, ids: Iterable[str]) -> Iterator[RowMapping]:

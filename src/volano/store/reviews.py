@@ -66,11 +66,22 @@ class ReviewItem:
 
 @dataclass(frozen=True)
 class ReviewAnswer:
-    """What a person says of one item; without a label they skip it."""
+    """What a person says of one item; without a label they skip it.
+
+    Attributes:
+        id: the item.
+        label: what they say.
+        by: who says it.
+        comment: kept in the audit, once however often it is sent.
+        is_beside: another person answered the item; this is kept as an item of its own, picked the
+            same way.
+    """
 
     id: int
     label: tuple[str, ...] | None
     by: str
+    comment: str = ""
+    is_beside: bool = False
 
 
 def file_reviews(ledger: Ledger, items: Sequence[ReviewItem]) -> tuple[ReviewItem, ...]:
@@ -103,18 +114,8 @@ def _file(connection: Connection, given: ReviewItem) -> ReviewItem | None:
     query = select(reviews).where(*is_same, reviews.c.state == "open")
     present = connection.execute(query).mappings().first()
     if present is None:
-        row = {
-            "what": given.what,
-            "ref": given.ref,
-            "fields": dict(given.fields),
-            "target": _listed(given.target),
-            "why": given.why,
-            "probability": given.probability,
-            "state": "open",
-            "at": time.time(),
-        }
-        added = connection.execute(insert(reviews).values(row).returning(reviews))
-        return _item(added.mappings().one())
+        row = {**vars(given), "fields": dict(given.fields), "target": _listed(given.target)}
+        return _item(_insert(connection, row))
     if given.why != RANDOM or present["why"] == RANDOM:
         return None
     changed = connection.execute(
@@ -124,6 +125,14 @@ def _file(connection: Connection, given: ReviewItem) -> ReviewItem | None:
         .returning(reviews)
     )
     return _item(changed.mappings().one())
+
+
+def _insert(connection: Connection, asked: Mapping[str, Any] | RowMapping) -> RowMapping:
+    """A new open item that asks the same as ``asked``."""
+    reviews = schema.reviews
+    names = ("what", "ref", "fields", "target", "why", "probability")
+    row = {**{name: asked[name] for name in names}, "state": "open", "at": time.time()}
+    return connection.execute(insert(reviews).values(row).returning(reviews)).mappings().one()
 
 
 def open_reviews(ledger: Ledger) -> tuple[ReviewItem, ...]:
@@ -137,7 +146,7 @@ def answered_reviews(ledger: Ledger, *, skipped: bool = False) -> tuple[ReviewIt
 
 
 def answer_reviews(ledger: Ledger, answers: Sequence[ReviewAnswer]) -> tuple[ReviewItem, ...]:
-    """Close items; a second answer replaces the first, which the audit keeps.
+    """Close items in one transaction; a later answer replaces the first, which the audit keeps.
 
     Raises:
         DataError: an id was never filed; nothing is recorded.
@@ -154,8 +163,20 @@ def answer_reviews(ledger: Ledger, answers: Sequence[ReviewAnswer]) -> tuple[Rev
                     where="review",
                     fix="volano review --export FILE writes those that are open",
                 )
+            if answer.is_beside:
+                present = _insert(connection, present)
             changed.append(_answer(connection, present, answer))
+            if answer.comment:
+                detail = {"item": present["id"], "comment": answer.comment}
+                _record_once(connection, answer.by, "comment-review", detail)
     return tuple(changed)
+
+
+def _record_once(connection: Connection, by: str, action: str, detail: Mapping[str, Any]) -> None:
+    audit = schema.audit
+    is_same = (audit.c.action == action, audit.c.actor == by, audit.c.detail == dict(detail))
+    if connection.execute(select(audit.c.id).where(*is_same)).first() is None:
+        record_within(connection, by, action, detail)
 
 
 def _answer(connection: Connection, present: RowMapping, answer: ReviewAnswer) -> ReviewItem:
@@ -163,12 +184,17 @@ def _answer(connection: Connection, present: RowMapping, answer: ReviewAnswer) -
     if present["state"] != "open":
         if present["label"] == label:
             return _item(present)  # the same sheet was sent in twice
-        detail = {"item": answer.id, "label": label, "was": present["label"], "from": present["by"]}
+        detail = {
+            "item": present["id"],
+            "label": label,
+            "was": present["label"],
+            "from": present["by"],
+        }
         record_within(connection, answer.by, "change-review", detail)
     reviews = schema.reviews
     changed = connection.execute(
         update(reviews)
-        .where(reviews.c.id == answer.id)
+        .where(reviews.c.id == present["id"])
         .values(
             state="skipped" if label is None else "answered",
             label=label,

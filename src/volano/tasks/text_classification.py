@@ -131,7 +131,7 @@ def _whole(cell: object) -> str:
 def _named(part: str, names: Sequence[str]) -> str:
     if not names:
         return part
-    if part.isdigit() and int(part) < len(names):
+    if part.isdecimal() and int(part) < len(names):
         return names[int(part)]
     if part in names:
         return part

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -31,8 +31,8 @@ class TrainConfig(Config):
     """
 
     learner: str = "auto"
-    folds: int | Literal["auto"] = Field("auto", ge=2, le=20)
-    settings_tried: int | Literal["auto"] = Field("auto", ge=1, le=7)
+    folds: Annotated[int, Field(ge=2, le=20)] | Literal["auto"] = "auto"
+    settings_tried: Annotated[int, Field(ge=1, le=5)] | Literal["auto"] = "auto"
     unknown_false_alarms: float = Field(0.05, ge=0, le=0.5)
     suspects: int = Field(100, ge=0, le=10_000)
     seed: int | Literal["auto"] = "auto"
@@ -67,13 +67,13 @@ def plan_learners(config: TrainConfig, task: Task, known: Mapping[str, Learner])
     if config.learner == "auto":
         fitting = [name for name in task.learners if known[name].fits(task)]
         return tuple(fitting)
-    if config.learner not in task.learners:
+    if config.learner not in known:
         fault = UnknownNameError.among("learner", config.learner, known)
-        fits = ", ".join(task.learners)
+        raise ConfigError(fault.what, where="train.learner", fix=fault.fix)
+    if not known[config.learner].fits(task):
+        fits = ", ".join(name for name in known if known[name].fits(task))
         raise ConfigError(
-            fault.what
-            if config.learner not in known
-            else f"{config.learner} cannot do {task.name}",
+            f"the learner {config.learner} cannot do this {task.name}",
             where="train.learner",
             fix=f"one of {fits}, or auto",
         )

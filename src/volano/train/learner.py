@@ -143,7 +143,7 @@ class Learner(Protocol):
         ...
 
     def fits(self, task: Task) -> bool:
-        """Whether it pays to try it on this task when nobody names it."""
+        """Whether it can do this task."""
         ...
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:

@@ -4,13 +4,14 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from volano.core.nouns import Dataset
 from volano.data.steps.old_skills import OLD_SKILLS
 
 if TYPE_CHECKING:
     from conftest import Workshop
-    from volano.core.nouns import Dataset
 
 
 def csv(numbers: range) -> str:
@@ -26,6 +27,32 @@ def old_skills(dataset: Dataset) -> list[dict[str, Any]]:
     path = dataset.folder / OLD_SKILLS
     found: list[dict[str, Any]] = pq.read_table(path).to_pylist() if path.exists() else []
     return found
+
+
+def test_one_more_column_in_the_file_makes_no_test_row_an_old_skill(workshop: Workshop) -> None:
+    workshop.write("a.csv", csv(range(80)))
+    first = workshop.prepare(workshop.collect("a.csv"))
+    head, *lines = csv(range(80)).splitlines()
+    workshop.write("a.csv", "\n".join([f"{head},more", *(f"{line},x" for line in lines)]))
+    second = workshop.prepare(workshop.collect("a.csv"), first)
+    assert not held(first) & held(second)
+    assert old_skills(second) == []
+
+
+def test_a_test_row_that_came_from_feedback_is_not_kept_once_it_is_gone(
+    workshop: Workshop,
+) -> None:
+    workshop.write("a.csv", csv(range(80)))
+    row = {"id": "pick", "fields": {"text": "another question altogether"}, "target": ["a"]}
+    row |= {"source": "feedback", "line": 1, "label_from": "review", "picked": "random"}
+    rows = [row | {"id": f"pick{n}", "fields": {"text": f"question {n} " * 9}} for n in range(9)]
+    with workshop.store.draft() as draft:
+        pq.write_table(pa.Table.from_pylist(rows), draft / "examples.parquet")
+        said = workshop.store.keep(Dataset, draft, {"stage": "feedback"})
+    first = workshop.prepare(workshop.collect("a.csv", feedback=said), near_duplicates=0)
+    assert any(name.startswith("pick") for name in held(first))
+    second = workshop.prepare(workshop.collect("a.csv"), first)
+    assert old_skills(second) == []
 
 
 def held(dataset: Dataset) -> set[str]:

@@ -21,7 +21,7 @@ def doctor(project: Folder = ".", as_json: AsJson = False) -> None:
     from volano.loop.doctor import examine
     from volano.loop.project import PROJECT_FILE, Project
 
-    if (Path(project) / PROJECT_FILE).exists():
+    if project != "." or (Path(project) / PROJECT_FILE).exists():
         with Project.open(project) as opened:
             found = examine(opened)
     else:
@@ -37,4 +37,4 @@ def doctor(project: Folder = ".", as_json: AsJson = False) -> None:
                 print_lines([f"      try {finding.fix}"])
         next_command("volano status")
     if faults:
-        raise typer.Exit(4)
+        raise typer.Exit(4 if any(finding.is_damage for finding in faults) else 2)

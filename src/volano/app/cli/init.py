@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -50,13 +51,17 @@ def init(
     )
     started = start_project(Path(folder), said, dry_run=dry_run)
     if as_json:
-        print_json({"project": str(started.root), "guesses": list(started.guesses)})
+        guesses, unsure = list(started.guesses), list(started.unsure)
+        told = {"project": str(started.root), "guesses": guesses, "unsure": unsure}
+        print_json({**told, "text": started.text, "written": not dry_run})
         return
     print_lines(["guessed from the file:", *(f"  {line}" for line in started.guesses)])
     if started.unsure:
         print_lines(["", "not sure; please check:", *(f"  {line}" for line in started.unsure)])
     if dry_run:
-        print_lines(["", started.text])
+        print_lines(["", "would write:", "", started.text.rstrip()])
+        next_command("the same without --dry-run")
         return
     print_lines([f"\nwritten: {started.root / 'volano.yaml'}"])
-    next_command(f"cd {folder} && volano turn")
+    here = "" if folder == "." else f"cd {shlex.quote(folder)} && "
+    next_command(f"{here}volano turn")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -71,9 +70,9 @@ def show(
     with Project.open(project) as opened:
         found = describe(opened, name)
     if as_json:
-        print_json(found)
+        print_json(found.facts)
         return
-    print_lines([json.dumps(found, ensure_ascii=False, indent=1)])
+    print_lines([found.text])
     next_command("volano status")
 
 

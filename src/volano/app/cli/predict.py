@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from volano.app.cli.screen import AsJson, Folder, next_command, print_json, print_lines
+from volano.app.cli.screen import (
+    AsJson,
+    DryRun,
+    Folder,
+    next_command,
+    print_json,
+    print_lines,
+)
+from volano.app.cli.screen import progress as show_progress
+
+if TYPE_CHECKING:
+    from volano.loop.project import Project
 
 __all__ = ["add", "predict"]
 
@@ -25,28 +36,46 @@ def predict(
     model: Annotated[str, typer.Option("--model", help="Which model answers.")] = "model:champion",
     explain: Annotated[bool, typer.Option("--explain", help="Which words moved it.")] = False,
     project: Folder = ".",
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask a model about one text, or about every row of a file."""
     from volano.loop.batch import predict_file, predict_text
     from volano.loop.project import Project
 
-    with Project.open(project) as opened:
-        if Path(what).suffix.lower() in (".csv", ".tsv", ".jsonl", ".parquet", ".txt"):
-            done = predict_file(opened, Path(what), Path(out) if out else None, model)
+    with Project.open(project, events=show_progress(as_json)) as opened:
+        if _is_file(what, out, opened):
+            target = Path(out) if out else None
+            done = predict_file(opened, Path(what), target, model, dry_run=dry_run)
             if as_json:
                 print_json(done.to_dict())
-            else:
-                print_lines([f"{done.num_rows:,} answers by {done.model[:12]} in {done.path}"])
-                next_command("volano serve")
+                return
+            would = "would write " if dry_run else ""
+            print_lines([f"{would}{done.num_rows:,} answers by {done.model[:12]} to {done.path}"])
+            if done.num_broken:
+                print_lines([f"{done.num_broken:,} rows could not be read; see the warnings"])
+            next_command("volano review --export todo.csv")
             return
         answer = predict_text(opened, what, model, explain=explain)
     if as_json:
         print_json(answer)
         return
-    said = answer.get("label") or ", ".join(answer.get("labels", ())) or "(none)"
-    print_lines([f"{said}  {answer['confidence']:.3f}" + ("  (unknown)" * answer["unknown"])])
-    best = sorted(answer["scores"].items(), key=lambda item: -item[1])[1:4]
-    print_lines(f"  {label}  {score:.3f}" for label, score in best)
-    print_lines(f"  {why['weight']:+.3f}  {why['text']}" for why in answer.get("reasons", ()))
+    print_lines(_lines(answer))
     next_command("volano serve")
+
+
+def _is_file(what: str, out: str, project: Project) -> bool:
+    """A file to be answered, rather than a text that happens to end in a file's name."""
+    suffix = Path(what).suffix.lower()
+    is_named = suffix in project.hub.readers and suffix != ""
+    return bool(out) or (is_named and (" " not in what or Path(what).is_file()))
+
+
+def _lines(answer: dict[str, Any]) -> list[str]:
+    labels = answer["labels"] if "labels" in answer else [answer["label"]]
+    said = ", ".join(filter(None, labels)) or "(none)"
+    lines = [f"{said}  {answer['confidence']:.3f}" + ("  (unknown)" * answer["unknown"])]
+    best = sorted(answer["scores"].items(), key=lambda item: -item[1])
+    others = [(label, score) for label, score in best if label not in labels][:3]
+    lines += [f"  {label}  {score:.3f}" for label, score in others]
+    return lines + [f"  {why['weight']:+.3f}  {why['text']}" for why in answer.get("reasons", ())]

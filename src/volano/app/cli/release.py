@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -30,17 +31,25 @@ def promote(
     """Make a model the champion against or without a verdict; recorded as forced."""
     from volano.core.nouns import Model
     from volano.loop.project import Project
+    from volano.store import releases
 
     with Project.open(project) as opened:
         found = opened.find(Model, model)
-        if dry_run:
-            print_lines([f"would promote {found.ref} ({found.learner}), forced: {because}"])
-            return
-        release = opened.promote(found, because=because, by=by, forced=True)
+        before = releases.champion(opened.ledger)
+        is_champion = before is not None and before.model == found.hash
+        if not dry_run and not is_champion:
+            opened.promote(found, because=because, by=by or _user(), forced=True)
+    done = not is_champion and not dry_run
     if as_json:
-        print_json({"model": release.model, "forced": release.forced, "because": release.because})
+        told = {"model": found.hash, "because": because, "forced": True, "promoted": done}
+        print_json(told)
         return
-    print_lines([f"{found.ref} is the champion (forced: {because})"])
+    if is_champion:
+        print_lines([f"{found.ref} is the champion already; nothing was changed"])
+    elif dry_run:
+        print_lines([f"would promote {found.ref} ({found.learner}), forced: {because}"])
+    else:
+        print_lines([f"{found.ref} is the champion (forced: {because})"])
     next_command("volano status")
 
 
@@ -52,16 +61,29 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Let the champion before the present one answer again."""
-    from volano.core.nouns import Model
     from volano.loop.project import Project
+    from volano.store import releases
 
     with Project.open(project) as opened:
-        if dry_run:
-            print_lines([f"would roll back from {opened.find(Model, 'model:champion')}"])
-            return
-        release = opened.rollback(because=because, by=by)
+        # Only its name: a champion whose files are damaged is the first to be rolled back.
+        leaving = releases.champion(opened.ledger)
+        release = None if dry_run else opened.rollback(because=because, by=by or _user())
+    before = leaving.model if leaving else None
     if as_json:
-        print_json({"model": release.model, "because": release.because})
+        to = release.model if release else None
+        print_json({"from": before, "model": to, "because": because})
         return
-    print_lines([f"model:{release.model[:12]} is the champion again"])
+    if release is None:
+        told = f"from model:{before[:12]} to the champion before it" if before else "from nothing"
+        print_lines([f"would roll back {told}"])
+    else:
+        print_lines([f"model:{release.model[:12]} is the champion again"])
     next_command("volano status")
+
+
+def _user() -> str:
+    """The login name, for the audit log; empty where the system knows none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,11 +41,14 @@ Override = Annotated[
 By = Annotated[str, typer.Option("--by", help="Who does this; for the audit log.")]
 
 _REDRAW_SECONDS = 0.1
+_CLEAR = "\r\x1b[2K"
 
 
 def print_json(value: object) -> None:
     """One object on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    # What a narrow terminal cannot show is escaped by JSON's own rules, so that it stays JSON.
+    is_narrow = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=is_narrow) + "\n")
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -67,10 +70,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
 
 
-def next_command(command: str, as_json: bool = False) -> None:
+def next_command(command: str) -> None:
     """The last line: what to type next."""
-    if not as_json:
-        sys.stdout.write(f"\nnext: {command}\n")
+    sys.stdout.write(f"\nnext: {command}\n")
 
 
 def show_error(error: VolanoError, as_json: bool) -> None:
@@ -78,7 +80,9 @@ def show_error(error: VolanoError, as_json: bool) -> None:
     if as_json:
         print_json({"error": error.to_dict()})
         return
-    sys.stderr.write(f"error: {error}\n")
+    # On a terminal the line of the stage that was running still stands there.
+    clear = _CLEAR if sys.stderr.isatty() else ""
+    sys.stderr.write(f"{clear}error: {error}\n")
 
 
 def progress(as_json: bool = False) -> Events:
@@ -110,17 +114,12 @@ class _Progress:
             self._draw(f"  {event.stage}: {event.done:,} of {event.total:,} {event.text}")
 
     def _line(self, text: str) -> None:
-        clear = "\r\x1b[2K" if self.is_live else ""
+        clear = _CLEAR if self.is_live else ""
         sys.stderr.write(f"{clear}{text}\n")
         sys.stderr.flush()
 
     def _draw(self, text: str) -> None:
         self.drawn = time.monotonic()
         if self.is_live:
-            sys.stderr.write(f"\r\x1b[2K{text}")
+            sys.stderr.write(f"{_CLEAR}{text}")
             sys.stderr.flush()
-
-
-def short(value: Any) -> str:
-    """The first characters of a hash, as people see it."""
-    return str(value)[:12]

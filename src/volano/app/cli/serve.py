@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from volano.app.cli.screen import Folder, Override
 from volano.app.cli.screen import progress as show_progress
+from volano.core.errors import UserError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import typer
 
 __all__ = ["add", "serve"]
@@ -38,8 +40,7 @@ def serve(project: Folder = ".", set: Override = None) -> None:
         config = opened.config.serve
         keys = read_keys(os.environ.get(KEY_VARIABLE, ""), where=KEY_VARIABLE)
         if config.key_file:
-            path = opened.root / config.key_file
-            keys += read_keys(Path(path).read_text("utf-8"), where=config.key_file)
+            keys += _read_key_file(opened.root / config.key_file)
         with make_service(opened) as service:
             server = Server(make_app(opened, service, keys), config, keys=keys)
             sys.stdout.write(f"listening on {server.url}\n")
@@ -49,3 +50,17 @@ def serve(project: Folder = ".", set: Override = None) -> None:
             )
             sys.stdout.flush()
             server.run()
+
+
+def _read_key_file(path: Path) -> tuple[str, ...]:
+    from volano.serve import read_keys
+
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the file of keys cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}",
+            where=f"{path} (serve.key_file)",
+            fix="write one key on each line of it, or leave serve.key_file out",
+        ) from None
+    return read_keys(text, where=str(path), is_needed=True)

@@ -48,7 +48,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
     if last:
         lines.append(f"  last turn   {last['number']} at {last['at']}: {last['decision']}")
         lines += [f"              {reason}" for reason in last["because"]]
-        lines += [f"  {name + ' report':<12}{path}" for name, path in last["reports"].items()]
+        learned = last["feedback"]
+        lines.append(
+            f"              {learned['from_feedback']} examples from feedback, "
+            f"{learned['from_review']} from review"
+        )
+        lines += [f"  {name + ' page':<12}{path}" for name, path in last["reports"].items()]
     waiting = found["reviews"]
     lines.append(f"  served      {found['predictions']:,} answers, {found['feedback']:,} signals")
     lines.append(f"  reviews     {waiting['open']} open, {waiting['answered']} answered")

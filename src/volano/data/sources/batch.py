@@ -61,7 +61,7 @@ def require_file(path: Path) -> None:
         )
     if path.is_dir():
         raise DataError(
-            f"{path.name!r} is a folder, and a source is one file",
+            f"{path.resolve().name!r} is a folder, and a source is one file",
             where=str(path),
             fix="name each file as a source of its own",
         )
@@ -80,7 +80,7 @@ def _fix_for_missing(path: Path) -> str:
     nearest = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
     if nearest:
         return f"did you mean {nearest[0]!r}?"
-    return "check the path: it is relative to the project folder"
+    return "check the path; those in volano.yaml are relative to its folder"
 
 
 def check_columns(names: tuple[str, ...], path: Path) -> None:

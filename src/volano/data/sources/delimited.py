@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from volano.core.encoding import decode
 from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_file
 from volano.data.sources.dialect import CsvRow, find_dialect, read_rows, split_lines
-from volano.data.sources.encoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def read_delimited(path: Path, config: SourceConfig) -> Batch:
     import pyarrow as pa
 
     require_file(path)
-    decoded = decode(path.read_bytes(), path, config.encoding)
+    decoded = decode(path.read_bytes(), str(path), config.encoding)
     lines = split_lines(decoded.text.removeprefix("\ufeff"))
     dialect = find_dialect(lines, config.delimiter, config.quoting, path.suffix.lower())
     names, rows = _names(list(read_rows(lines, dialect)), config, path)
@@ -44,7 +44,7 @@ def read_delimited(path: Path, config: SourceConfig) -> Batch:
         pa.table([pa.array(column, pa.string()) for column in columns], names=list(names)),
         tuple(row.begin + 1 for row in whole),
         tuple(broken),
-        {"format": "delimited text", "encoding": decoded.encoding, **dialect.facts()},
+        {"format": "delimited text", **decoded.facts(), **dialect.facts()},
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from volano.core.encoding import decode
 from volano.core.errors import DataError
 from volano.core.hashing import to_json
 from volano.data.sources.batch import Batch, BrokenRow, require_file
-from volano.data.sources.encoding import decode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from volano.data.config import SourceConfig
 
-__all__ = ["read_jsonl", "typed_column"]
+__all__ = ["as_text", "read_jsonl", "typed_column"]
 
 
 def read_jsonl(path: Path, config: SourceConfig) -> Batch:
@@ -29,7 +29,7 @@ def read_jsonl(path: Path, config: SourceConfig) -> Batch:
     import pyarrow as pa
 
     require_file(path)
-    decoded = decode(path.read_bytes(), path, config.encoding)
+    decoded = decode(path.read_bytes(), str(path), config.encoding)
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
     broken: list[BrokenRow] = []
@@ -56,7 +56,7 @@ def read_jsonl(path: Path, config: SourceConfig) -> Batch:
         columns.append(column)
         if is_mixed:
             mixed.append(name)
-    facts = {"format": "JSON Lines", "encoding": decoded.encoding}
+    facts = {"format": "JSON Lines", **decoded.facts()}
     if mixed:
         facts["mixed"] = ", ".join(mixed)
     return Batch(pa.table(columns, names=names), tuple(lines), tuple(broken), facts)
@@ -95,19 +95,20 @@ def typed_column(values: list[Any]) -> tuple[pa.Array, bool]:
 
     kinds = {type(value) for value in values if value is not None}
     if len(kinds - {int, float}) > (0 if kinds & {int, float} else 1):
-        return _as_text(values), True
+        return as_text(values), True
     if not kinds:
         return pa.array(values, pa.string()), False
     try:
         column = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return _as_text(values), True
+        return as_text(values), True
     is_hollow = pa.types.is_null(column.type) or "null" in str(column.type)
     is_hollow = is_hollow or column.type == pa.struct([])
-    return (_as_text(values), True) if is_hollow else (column, False)
+    return (as_text(values), True) if is_hollow else (column, False)
 
 
-def _as_text(values: list[Any]) -> pa.Array:
+def as_text(values: list[Any]) -> pa.Array:
+    """Values of several kinds as one column: texts as they are, all else as JSON."""
     import pyarrow as pa
 
     texts = [v if isinstance(v, str) or v is None else to_json(v) for v in values]

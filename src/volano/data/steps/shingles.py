@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Shingles", "alike_pairs", "shingle"]
 
 WIDTH = 3  # symbols in a shingle
-BANDS, ROWS = 24, 4  # a pair of similarity 0.8 is missed with a chance of 3 in a million
+_HASHES = 96
+_RECALL = 0.985  # of pairs just at the threshold; those more alike are found more surely
 _SLACK = 0.25  # how far a MinHash estimate of 96 values may lie below the truth: over five sigma
 _SYMBOLS_AT_ONCE = 500_000
 _PAIRS_AT_ONCE = 200_000
@@ -128,20 +129,28 @@ def alike_pairs(shingles: Shingles, threshold: float) -> NDArray[np.int64]:
 
 
 def _signatures(hashes_S: NDArray[np.uint64], starts_T: NDArray[np.int64]) -> NDArray[np.uint32]:
-    signatures = np.empty((BANDS * ROWS, len(starts_T)), np.uint32)
-    for number in range(BANDS * ROWS):
+    signatures = np.empty((_HASHES, len(starts_T)), np.uint32)
+    for number in range(_HASHES):
         odd = _mix(np.array([2 * number + 1], np.uint64)) | np.uint64(1)
         values = ((hashes_S * odd) >> np.uint64(32)).astype(np.uint32)
         signatures[number] = np.minimum.reduceat(values, starts_T)
     return signatures
 
 
+def _rows_of_band(threshold: float) -> int:
+    """The longest bands (fewest candidates to check) that miss few pairs at the threshold."""
+    return next(
+        rows for rows in (4, 3, 2, 1) if 1 - (1 - threshold**rows) ** (_HASHES // rows) >= _RECALL
+    )
+
+
 def _candidates(signatures_HT: NDArray[np.uint32], threshold: float) -> NDArray[np.int64]:
     num = signatures_HT.shape[1]
     found: list[NDArray[np.int64]] = []
-    for band in range(BANDS):
+    num_rows = _rows_of_band(threshold)
+    for begin in range(0, _HASHES, num_rows):
         key = np.zeros(num, np.uint64)
-        for row in signatures_HT[band * ROWS : (band + 1) * ROWS]:
+        for row in signatures_HT[begin : begin + num_rows]:
             key = _mix(key * np.uint64(31) + row)
         order = np.argsort(key, kind="stable")
         found.extend(_bucket_pairs(order, key[order]))

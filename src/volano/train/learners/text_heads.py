@@ -7,6 +7,7 @@ rows. ``bayes`` counts which features each label shows (naive Bayes over TF-IDF;
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -169,7 +170,10 @@ def _separate(lesson: HeadLesson, rows: Ints, strength: float) -> Head:
         # No text shows anything that another has too: what is left is how often a label occurs.
         bias[present] = np.log((weight @ truth)[present] / weight.sum())
         return Head(weights, bias)
-    solver = _solver(strength, lesson.seed).fit(features, classes, weight)
+    with warnings.catch_warnings():
+        # Hundreds of labels with two or three rows each are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        solver = _solver(strength, lesson.seed).fit(features, classes, weight)
     if present.size == 2:
         half = (solver.coef_[0] / 2.0).astype(np.float32)
         weights[:, present] = np.column_stack([-half, half])

@@ -54,8 +54,8 @@ class TextLinear:
     parts: tuple[str, ...] = ()
 
     def fits(self, task: Task) -> bool:
-        """On any task of texts and labels."""
-        return True
+        """Texts with one label or with several."""
+        return task.name == "text-classification"
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Choose settings on held-out folds of all rows, calibrate, refit on all of them."""
@@ -78,8 +78,8 @@ class TextBlend:
     parts: tuple[str, ...]
 
     def fits(self, task: Task) -> bool:
-        """Where labels exclude each other; with several labels a row it did not pay."""
-        return not task.is_multiple
+        """Texts with one label; with several, weighing the heads did not pay."""
+        return task.name == "text-classification" and not task.is_multiple
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Choose shares and temperature on the parts' held-out answers."""

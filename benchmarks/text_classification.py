@@ -1,0 +1,235 @@
+"""What text classification reaches on real data, through the doors that a user has.
+
+    python benchmarks/text_classification.py                            # all sets: some minutes
+    python benchmarks/text_classification.py --only banking77 --only cold_zh
+    python benchmarks/text_classification.py --only goemotions --set effort=quick
+
+Each set becomes a project as ``volano init`` makes it, with nothing said but its files, and is
+turned once; figures are those of the turn, on its frozen test set. Ends with 1 where a goal is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from volano.core.config import read_settings
+from volano.loop.project import Project
+from volano.loop.start import Said, start_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from volano.core.nouns import Turn
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What was measured, and what it must be: at least ``least``, under ``under``, or nothing."""
+
+    name: str
+    value: float
+    least: float | None = None
+    under: float | None = None
+    learner: str = ""
+
+    @classmethod
+    def of(
+        cls, turn: Turn, name: str, *, least: float | None = None, under: float | None = None
+    ) -> Figure:
+        """A metric of a turn, or its ``train seconds``."""
+        is_time = name == "train seconds"
+        value = turn.seconds["train"] if is_time else turn.metrics[name].value
+        return cls(name, value, least, under, turn.learner)
+
+    @property
+    def goal(self) -> str:
+        """The goal for people; empty where there is none."""
+        if self.least is not None:
+            return f">= {self.least:g}"
+        return f"< {self.under:g}" if self.under is not None else ""
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the goal is reached; a figure without a goal always is."""
+        is_enough = self.least is None or self.value >= self.least
+        return is_enough and (self.under is None or self.value < self.under)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the data is, where projects may be made, and settings laid over every project."""
+
+    data: Path
+    scratch: Path
+    settings: tuple[str, ...] = ()
+
+    def start(self, data: Path, test: Path | None = None, *settings: str) -> Path:
+        """What ``volano init`` does."""
+        root = self.scratch / f"project-{len(list(self.scratch.iterdir()))}"
+        start_project(root, Said(data, test, set=(*self.settings, *settings)))
+        return root
+
+    def turn(self, root: Path, *settings: str) -> Turn:
+        """What ``volano turn`` does."""
+        with Project.open(root, set=settings) as project:
+            return project.turn()
+
+
+def banking77(bench: Bench) -> Iterator[Figure]:
+    """77 English intents, the official split."""
+    files = bench.data / "banking77"
+    turn = bench.turn(bench.start(files / "train.csv", files / "test.csv"))
+    yield Figure.of(turn, "accuracy", least=0.91)
+    yield Figure.of(turn, "calibration_error", under=0.03)
+    yield Figure.of(turn, "train seconds", under=60)
+
+
+def cold_zh(bench: Bench) -> Iterator[Figure]:
+    """Offensive or not, Chinese; the dev file is the test."""
+    files = bench.data / "cold_zh"
+    turn = bench.turn(bench.start(files / "train.csv", files / "dev.csv"))
+    yield Figure.of(turn, "accuracy", least=0.90)
+    yield Figure.of(turn, "calibration_error")
+    yield Figure.of(turn, "train seconds")
+
+
+def sms_spam(bench: Bench) -> Iterator[Figure]:
+    """Spam or not, no header, no split: five seeds make five splits, without duplicates."""
+    found = []
+    for seed in range(5):
+        source = bench.data / "sms_spam" / "SMSSpamCollection"
+        turn = bench.turn(bench.start(source, None, f"seed={seed}"))
+        found.append(Figure.of(turn, "accuracy"))
+        yield replace(found[-1], name=f"accuracy, seed {seed}")
+    yield Figure("accuracy, mean of five", sum(one.value for one in found) / 5, least=0.983)
+
+
+def goemotions(bench: Bench) -> Iterator[Figure]:
+    """28 emotions, several a row, numbered labels named in labels.txt; all three official files."""
+    files = bench.data / "goemotions"
+    root = bench.start(files / "train.tsv", files / "test.tsv")
+    train, test = read_settings(root / "volano.yaml").values["data"]["sources"]
+    dev = {**train, "path": train["path"].replace("train.tsv", "dev.tsv"), "split": "validation"}
+    turn = bench.turn(root, f"data.sources={json.dumps([train, dev, test])}")
+    yield Figure.of(turn, "macro_f1", least=0.45)
+    yield Figure.of(turn, "micro_f1")
+    yield Figure.of(turn, "calibration_error")
+    yield Figure.of(turn, "train seconds")
+
+
+def mini_newsgroups(bench: Bench) -> Iterator[Figure]:
+    """20 newsgroups as they were posted: a header names the group, and the report must say so."""
+    yield from _newsgroups(bench, keeps_headers=True)
+
+
+def mini_newsgroups_stripped(bench: Bench) -> Iterator[Figure]:
+    """The same without headers: the report must say nothing, and accuracy is what it is."""
+    yield from _newsgroups(bench, keeps_headers=False)
+
+
+def _newsgroups(bench: Bench, *, keeps_headers: bool) -> Iterator[Figure]:
+    source = bench.scratch / "posts.jsonl"
+    source.write_text(_posts(bench.data / "mini_newsgroups", keeps_headers), "utf-8")
+    root = bench.start(source)
+    turn = bench.turn(root)
+    page = unescape((root / turn.reports["data"]).read_text("utf-8"))
+    num_told = page.count("A header leaks the label: the line 'Newsgroups:'")
+    goal = {"least": 1} if keeps_headers else {"under": 1}
+    yield Figure("report tells of a leak", num_told, **goal)
+    yield Figure.of(turn, "accuracy")
+    yield Figure.of(turn, "train seconds")
+
+
+def _posts(folder: Path, keeps_headers: bool) -> str:
+    """Messages of 1993 as JSON Lines; some of them are not UTF-8."""
+    lines = []
+    for path in sorted(folder.glob("*/*")):
+        text = path.read_bytes().decode("latin-1")
+        body = text if keeps_headers else text.partition("\n\n")[2]
+        lines.append(json.dumps({"text": body, "group": path.parent.name}))
+    return "\n".join(lines) + "\n"
+
+
+def csl_zh(bench: Bench) -> Iterator[Figure]:
+    """13 subjects of Chinese papers from their titles, very uneven; no header."""
+    files = bench.data / "csl_zh" / "category"
+    turn = bench.turn(bench.start(files / "train.tsv", files / "test.tsv"))
+    yield Figure.of(turn, "accuracy", least=0.77)
+    yield Figure.of(turn, "macro_f1")
+    yield Figure.of(turn, "train seconds")
+
+
+def medical_dialogue_zh(bench: Bench) -> Iterator[Figure]:
+    """11 departments from a title and a question, in GB18030; 378 rows are duplicates."""
+    turn = bench.turn(bench.start(next((bench.data / "medical_dialogue_zh").glob("*.csv"))))
+    yield Figure.of(turn, "accuracy", least=0.97)
+    yield Figure.of(turn, "macro_f1")
+    yield Figure.of(turn, "train seconds")
+
+
+SETS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    found.__name__: found
+    for found in (
+        banking77,
+        cold_zh,
+        sms_spam,
+        goemotions,
+        mini_newsgroups,
+        mini_newsgroups_stripped,
+        csl_zh,
+        medical_dialogue_zh,
+    )
+}
+
+
+def measure(name: str, data: Path, settings: tuple[str, ...]) -> bool:
+    """Print the lines of one set; whether all its goals are reached."""
+    is_met = True
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        for found in SETS[name](Bench(data, Path(scratch), settings)):
+            is_met &= found.is_met
+            said = "" if not found.goal else "reached" if found.is_met else "MISSED"
+            _print(name, found.name, f"{found.value:.3f}", found.goal, said, found.learner)
+    took = time.monotonic() - began
+    _print(name, "all, seconds", f"{took:.1f}", f"load {os.getloadavg()[0]:.1f}")
+    return is_met
+
+
+def _print(name: str, *cells: str) -> None:
+    figure, value, goal, said, learner = (*cells, "", "", "")[:5]
+    line = f"{name:<26}{figure:<24}{value:>8}  {goal:<9}{said:<9}{learner}"
+    print(line.rstrip(), flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Text classification on real data.")
+    parser.add_argument("--only", action="append", choices=SETS, help="may be repeated")
+    parser.add_argument("--set", action="append", default=[], help="key=value of volano.yaml")
+    parser.add_argument("--data", type=Path, default=DATA, help="the folder of the data sets")
+    said = parser.parse_args()
+    if not said.data.is_dir():
+        print(f"error: there is no folder {said.data}\n  try  --data FOLDER", file=sys.stderr)
+        return 2
+    _print("set", "figure", "reached", "goal")
+    names = said.only or list(SETS)
+    missed = [name for name in names if not measure(name, said.data, tuple(said.set))]
+    if missed:
+        print(f"missed: {', '.join(missed)}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

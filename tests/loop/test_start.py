@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.tiny import tiny_rows, write_rows
+
+from volano.core.config import build_config, read_settings
+from volano.core.errors import ConfigError, DataError, UnknownNameError, UserError
+from volano.loop.config import ProjectConfig
+from volano.loop.start import Said, start_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "rows.csv", tiny_rows())
+
+
+def config_of(root: Path) -> ProjectConfig:
+    return build_config(ProjectConfig, read_settings(root / "volano.yaml"))
+
+
+def with_columns(path: Path, names: dict[str, str], **cells: str) -> Path:
+    rows = [
+        {names.get(name, name): cells.get(name, value) for name, value in row.items()}
+        for row in tiny_rows()
+    ]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_a_project_is_guessed_written_and_read_back(tmp_path: Path, data: Path) -> None:
+    started = start_project(tmp_path / "tickets", Said(data))
+    config = config_of(tmp_path / "tickets")
+    assert config.data.fields.texts == ("body",)
+    assert config.data.fields.target == "topic"
+    assert config.data.sources[0].path == "../rows.csv"
+    assert (tmp_path / "tickets" / "volano.yaml").read_text("utf-8") == started.text
+    assert any(line.startswith("target: topic") for line in started.guesses)
+
+
+def test_each_guess_has_a_comment_on_its_line(tmp_path: Path, data: Path) -> None:
+    text = start_project(tmp_path / "tickets", Said(data)).text
+    for key in ("text", "target", "group", "subject", "licence", "effort"):
+        (line,) = [line for line in text.splitlines() if line.strip().startswith(f"{key}:")]
+        assert "  # " in line
+
+
+def test_what_the_user_says_is_taken_and_so_commented(tmp_path: Path, data: Path) -> None:
+    said = Said(data, text="body", target="topic", unknown="none of these")
+    text = start_project(tmp_path / "tickets", said).text
+    config = config_of(tmp_path / "tickets")
+    assert config.labels.unknown == "none of these"
+    assert text.count("as you said") == 3
+
+
+def test_two_text_columns_stay_on_one_line_with_their_comment(tmp_path: Path) -> None:
+    rows = with_columns(tmp_path / "rows.csv", {"tier": "title"}, tier="about my order")
+    text = start_project(tmp_path / "tickets", Said(rows, text="title, body")).text
+    assert config_of(tmp_path / "tickets").data.fields.texts == ("title", "body")
+    assert "text: [title, body]" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "正文",
+        "the body",
+        "body: of it",
+        "#body",
+        "yes",
+        "'body'",
+        '"',
+        "- body",
+        "{body}",
+        "🙂 body",
+    ],
+)
+def test_awkward_column_names_are_read_back_equal(tmp_path: Path, name: str) -> None:
+    rows = with_columns(tmp_path / "rows.csv", {"body": name})
+    start_project(tmp_path / "tickets", Said(rows, text=name, target="topic"))
+    assert config_of(tmp_path / "tickets").data.fields.texts == (name,)
+
+
+@pytest.mark.parametrize(
+    "label", ["no", "null", "1", "以上都不是", "a: b", "line\nbreak", "# x", "~"]
+)
+def test_awkward_labels_are_read_back_equal(tmp_path: Path, data: Path, label: str) -> None:
+    start_project(tmp_path / "tickets", Said(data, unknown=label))
+    assert config_of(tmp_path / "tickets").labels.unknown == label
+
+
+def test_a_project_that_is_there_is_never_written_over(tmp_path: Path, data: Path) -> None:
+    start_project(tmp_path / "tickets", Said(data))
+    with pytest.raises(UserError, match="project already"):
+        start_project(tmp_path / "tickets", Said(data))
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path, data: Path) -> None:
+    started = start_project(tmp_path / "tickets", Said(data), dry_run=True)
+    assert "task: text-classification" in started.text
+    assert not (tmp_path / "tickets").exists()
+
+
+def test_a_test_file_is_a_frozen_split_and_must_have_the_same_columns(
+    tmp_path: Path, data: Path
+) -> None:
+    held = write_rows(tmp_path / "held.csv", tiny_rows()[:9])
+    start_project(tmp_path / "tickets", Said(data, test=held))
+    sources = config_of(tmp_path / "tickets").data.sources
+    assert [(s.path, s.split) for s in sources] == [
+        ("../rows.csv", "train"),
+        ("../held.csv", "test"),
+    ]
+    strange = with_columns(tmp_path / "strange.csv", {"topic": "subject_of_it"})
+    with pytest.raises(DataError, match="no column 'topic'") as told:
+        start_project(tmp_path / "other", Said(data, test=strange))
+    assert told.value.where == f"{strange}:1"
+    with pytest.raises(DataError, match="no file"):
+        start_project(tmp_path / "other", Said(data, test=tmp_path / "nowhere.csv"))
+
+
+def test_settings_are_checked_before_anything_is_written(tmp_path: Path, data: Path) -> None:
+    start_project(tmp_path / "tickets", Said(data, set=("effort=quick", "gate.margin=0.02")))
+    assert config_of(tmp_path / "tickets").gate.margin == 0.02
+    with pytest.raises(ConfigError, match="gate.margn"):
+        start_project(tmp_path / "other", Said(data, set=("gate.margn=1",)))
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_is_not_there_is_named(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(DataError, match="no column 'bdoy'") as column:
+        start_project(tmp_path / "t", Said(data, text="bdoy"))
+    assert column.value.fix == "did you mean 'body'?"
+    with pytest.raises(DataError, match="no file"):
+        start_project(tmp_path / "t", Said(tmp_path / "nowhere.csv"))
+    with pytest.raises(UnknownNameError) as task:
+        start_project(tmp_path / "t", Said(data, task="text-clasification"))
+    assert task.value.fix == "did you mean 'text-classification'?"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written"):
+        start_project(data / "inside a file", Said(data))
+
+
+def test_data_may_lie_in_the_project_itself(tmp_path: Path) -> None:
+    (tmp_path / "tickets").mkdir()
+    data = write_rows(tmp_path / "tickets" / "rows.csv", tiny_rows())
+    start_project(tmp_path / "tickets", Said(data))
+    assert config_of(tmp_path / "tickets").data.sources[0].path == "rows.csv"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("train", "test", "text", "target", "separator", "language"),
+    [
+        ("banking77/train.csv", "banking77/test.csv", "text", "category", "", "en"),
+        ("sms_spam/SMSSpamCollection", "", "column_2", "column_1", "", "en"),
+        ("goemotions/train.tsv", "goemotions/test.tsv", "column_1", "column_2", ",", "en"),
+        ("cold_zh/train.csv", "cold_zh/dev.csv", "TEXT", "label", "", "zh"),
+        ("csl_zh/category/train.tsv", "csl_zh/category/test.tsv", "column_2", "column_3", "", "zh"),
+    ],
+)
+def test_a_project_over_real_data_is_guessed_right(
+    shared_data: Path, tmp_path: Path, train: str, test: str, text: str, target: str,
+    separator: str, language: str,
+) -> None:  # fmt: skip
+    start_project(tmp_path, Said(shared_data / train, test=shared_data / test if test else None))
+    config = config_of(tmp_path)
+    assert config.data.fields.texts == (text,)
+    assert config.data.fields.target == target
+    assert config.labels.separator == separator
+    assert config.language == language
+    assert all((tmp_path / source.path).is_file() for source in config.data.sources)
