@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +48,8 @@ class Figure:
     def of(
         cls, turn: Turn, name: str, *, least: float | None = None, under: float | None = None
     ) -> Figure:
-        """A metric of a turn, or its ``train seconds``."""
-        is_time = name == "train seconds"
-        value = turn.seconds["train"] if is_time else turn.metrics[name].value
-        return cls(name, value, least, under, turn.learner)
+        """A metric of a turn."""
+        return cls(name, turn.metrics[name].value, least, under, turn.learner)
 
     @property
     def goal(self) -> str:
@@ -74,6 +72,7 @@ class Bench:
     data: Path
     scratch: Path
     settings: tuple[str, ...] = ()
+    processor_seconds: dict[str, float] = field(default_factory=dict)
 
     def start(self, data: Path, test: Path | None = None, *settings: str) -> Path:
         """What ``volano init`` does."""
@@ -83,8 +82,16 @@ class Bench:
 
     def turn(self, root: Path, *settings: str) -> Turn:
         """What ``volano turn`` does."""
+        began = time.process_time()
         with Project.open(root, set=settings) as project:
-            return project.turn()
+            turn = project.turn()
+        self.processor_seconds[turn.model] = time.process_time() - began
+        return turn
+
+    def spent(self, turn: Turn, under: float | None = None) -> Iterator[Figure]:
+        """The goal is set for the processor's time of all stages: others may use the machine."""
+        yield Figure("train seconds", turn.seconds["train"])
+        yield Figure("turn, cpu seconds", self.processor_seconds[turn.model], under=under)
 
 
 def banking77(bench: Bench) -> Iterator[Figure]:
@@ -93,7 +100,7 @@ def banking77(bench: Bench) -> Iterator[Figure]:
     turn = bench.turn(bench.start(files / "train.csv", files / "test.csv"))
     yield Figure.of(turn, "accuracy", least=0.91)
     yield Figure.of(turn, "calibration_error", under=0.03)
-    yield Figure.of(turn, "train seconds", under=60)
+    yield from bench.spent(turn, under=60)
 
 
 def cold_zh(bench: Bench) -> Iterator[Figure]:
@@ -102,7 +109,7 @@ def cold_zh(bench: Bench) -> Iterator[Figure]:
     turn = bench.turn(bench.start(files / "train.csv", files / "dev.csv"))
     yield Figure.of(turn, "accuracy", least=0.90)
     yield Figure.of(turn, "calibration_error")
-    yield Figure.of(turn, "train seconds")
+    yield from bench.spent(turn)
 
 
 def sms_spam(bench: Bench) -> Iterator[Figure]:
@@ -126,7 +133,7 @@ def goemotions(bench: Bench) -> Iterator[Figure]:
     yield Figure.of(turn, "macro_f1", least=0.45)
     yield Figure.of(turn, "micro_f1")
     yield Figure.of(turn, "calibration_error")
-    yield Figure.of(turn, "train seconds")
+    yield from bench.spent(turn)
 
 
 def mini_newsgroups(bench: Bench) -> Iterator[Figure]:
@@ -146,10 +153,10 @@ def _newsgroups(bench: Bench, *, keeps_headers: bool) -> Iterator[Figure]:
     turn = bench.turn(root)
     page = unescape((root / turn.reports["data"]).read_text("utf-8"))
     num_told = page.count("A header leaks the label: the line 'Newsgroups:'")
-    goal = {"least": 1} if keeps_headers else {"under": 1}
-    yield Figure("report tells of a leak", num_told, **goal)
+    least, under = (1, None) if keeps_headers else (None, 1)
+    yield Figure("report tells of a leak", num_told, least, under)
     yield Figure.of(turn, "accuracy")
-    yield Figure.of(turn, "train seconds")
+    yield from bench.spent(turn)
 
 
 def _posts(folder: Path, keeps_headers: bool) -> str:
@@ -168,7 +175,7 @@ def csl_zh(bench: Bench) -> Iterator[Figure]:
     turn = bench.turn(bench.start(files / "train.tsv", files / "test.tsv"))
     yield Figure.of(turn, "accuracy", least=0.77)
     yield Figure.of(turn, "macro_f1")
-    yield Figure.of(turn, "train seconds")
+    yield from bench.spent(turn)
 
 
 def medical_dialogue_zh(bench: Bench) -> Iterator[Figure]:
@@ -176,7 +183,7 @@ def medical_dialogue_zh(bench: Bench) -> Iterator[Figure]:
     turn = bench.turn(bench.start(next((bench.data / "medical_dialogue_zh").glob("*.csv"))))
     yield Figure.of(turn, "accuracy", least=0.97)
     yield Figure.of(turn, "macro_f1")
-    yield Figure.of(turn, "train seconds")
+    yield from bench.spent(turn)
 
 
 SETS: dict[str, Callable[[Bench], Iterator[Figure]]] = {

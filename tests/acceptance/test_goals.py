@@ -21,7 +21,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.data]
         ("cold_zh", ()),
         ("sms_spam", ()),
         ("csl_zh", ()),
-        ("medical_dialogue_zh", ()),
         ("goemotions", ("--set", "effort=quick")),
         ("mini_newsgroups", ("--set", "effort=quick")),
     ],

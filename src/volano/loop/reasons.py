@@ -6,7 +6,7 @@ A verdict keeps each reason as text and values, so that it can be read in anothe
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from volano.core.nouns import Verdict
 
-__all__ = ["Reason", "because", "few", "percent", "signed"]
+__all__ = ["Reason", "adding", "because", "few", "percent", "signed"]
 
 GAIN = (
     "{metric} {candidate} against {champion} of the champion: gain {gain}, "
@@ -91,6 +91,13 @@ MUST_BE_SURER = (
 )
 
 
+RENAMED = "the champion is compared under today's label names: {names}"
+CAME_BACK = (
+    "this very model was the champion before and gave way ({because}); "
+    "volano promote model:latest brings it back"
+)
+
+
 @dataclass(frozen=True)
 class Reason:
     """One sentence and what fills it."""
@@ -104,6 +111,16 @@ class Reason:
     def to_dict(self) -> dict[str, Any]:
         """As the verdict carries it."""
         return {"text": self.text, "values": dict(self.values)}
+
+
+def adding(verdict: Verdict, reason: Reason) -> Verdict:
+    """The verdict with one more reason, after those it has."""
+    kept = [*verdict.checks.get("reasons", []), reason.to_dict()]
+    return replace(
+        verdict,
+        because=(*verdict.because, str(reason)),
+        checks={**verdict.checks, "reasons": kept},
+    )
 
 
 def because(verdict: Verdict, language: Literal["en", "zh"] = "en") -> tuple[str, ...]:

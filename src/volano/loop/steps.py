@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from volano.core.errors import StoreError
 from volano.core.hashing import hash_json
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
 from volano.loop.gate import History, gate_metric
+from volano.loop.reasons import CAME_BACK, RENAMED, Reason, adding
 from volano.loop.stages import StageRun, stage_key
 from volano.store import releases, subjects, turns
 from volano.train.config import plan_learners, resolve_train
@@ -66,6 +68,7 @@ class Steps:
         self.last: Mapping[str, Any] | None = last.result if last else None
         self.keys: dict[str, str] = {}
         self.grounds: dict[str, str] = {}  # what the data stages built on, besides their inputs
+        self.facts: dict[str, dict[str, Any]] = {}  # what their cards say about this turn
         self._opened: dict[str, Artifact] = {}
 
     def collect(self) -> Dataset:
@@ -150,16 +153,27 @@ class Steps:
         if self.last is not None and self.last["keys"].get(name) == own:
             if self.run.stands(name, own, {"dataset": ground}, whole):
                 self.grounds[name] = self.last["grounds"][name]
-                return self.open(Dataset, ground)
+                return self._of_this_turn(name, ground, self.last["facts"][name])
             ground = self.last["grounds"][name]  # damaged: made again from what it was made from
         self.grounds[name] = ground
 
         def made(events: Events) -> dict[str, Any]:
+            from volano.data.collect import TURN_FACTS
+
             previous = self.open(Dataset, ground) if ground else None
-            return {"dataset": work(previous, events).hash}
+            dataset = work(previous, events)
+            facts = {fact: dataset.card[fact] for fact in TURN_FACTS}
+            return {"dataset": dataset.hash, "facts": facts}
 
         key = self._key("data", {**inputs, "ground": ground})
-        return self.open(Dataset, self.run.run(name, key, made, whole)["dataset"])
+        output = self.run.run(name, key, made, whole)
+        return self._of_this_turn(name, output["dataset"], output["facts"])
+
+    def _of_this_turn(self, name: str, dataset: str, facts: dict[str, Any]) -> Dataset:
+        """The Dataset with a card of this turn: the store keeps the first card of a content."""
+        self.facts[name] = facts
+        found = self.open(Dataset, dataset)
+        return replace(found, card={**found.card, **facts})
 
     def train(self, data: Dataset) -> Trained:
         """Every learner of the plan trained, the best chosen, candidate and baseline exported."""
@@ -304,23 +318,28 @@ class Steps:
         from volano.loop.scored import scored_pair
 
         candidate, champion = scored_pair(self.project.task, report, standing)
-        # Every verdict was a look at these examples, also one of a turn that was never finished.
-        sizes = [
-            stage.output["checks"]["num_examples"]
-            for turn in turns.list_turns(self.project.ledger)
-            for stage in turn.stages
-            if stage.name == "judge" and not stage.skipped
-        ]
-        history = History.of(sizes, report.body["num_examples"])
+        history = History.of_examples(self._earlier_tests(), _test_ids(report))
         seed = self.config.seed
         verdict = judge(
             self.config.gate, self.project.task, candidate, champion, history, seed=seed
         )
+        verdict = replace(verdict, checks={**verdict.checks, "report": report.hash})
         renamed = self._renamed(standing) if standing else ()
         if not renamed:
             return verdict
-        reason = f"the champion is compared under today's label names: {', '.join(renamed)}"
-        return replace(verdict, because=(*verdict.because, reason))
+        return adding(verdict, Reason(RENAMED, {"names": ", ".join(renamed)}))
+
+    def _earlier_tests(self) -> list[set[str]]:
+        """The test examples of every earlier verdict, also of turns that were never finished."""
+        seen = []
+        for turn in turns.list_turns(self.project.ledger):
+            for stage in turn.stages:
+                if stage.name == "judge" and not stage.skipped:
+                    try:
+                        seen.append(_test_ids(self.open(Report, stage.output["checks"]["report"])))
+                    except StoreError as fault:
+                        self.run.events.of("judge").warn(f"a verdict is not counted: {fault.what}")
+        return seen
 
     def _renamed(self, standing: Report) -> tuple[str, ...]:
         """What became of labels that the champion learned."""
@@ -338,11 +357,8 @@ class Steps:
         past = releases.list_releases(self.project.ledger)
         if all(release.model != verdict.candidate for release in past):
             return verdict
-        reason = (
-            "this very model was the champion before and gave way "
-            f"({past[0].because}); volano promote model:latest brings it back"
-        )
-        return replace(verdict, decision="HOLD", because=(*verdict.because, reason))
+        reason = Reason(CAME_BACK, {"because": past[0].because})
+        return adding(replace(verdict, decision="HOLD"), reason)
 
     def release(self, model: Model, verdict: Verdict) -> None:
         """Promote where the verdict says so; done twice, after a kill, it is one release."""
@@ -395,3 +411,10 @@ class Steps:
     def _task_inputs(self) -> dict[str, Any]:
         task = self.project.task
         return {"task": task.name, "labels": task.labels.model_dump(mode="json")}
+
+
+def _test_ids(report: Report) -> set[str]:
+    import pyarrow.parquet as pq
+
+    path = report.folder / "answers.parquet"
+    return set(pq.read_table(path, columns=["id"]).column("id").to_pylist())

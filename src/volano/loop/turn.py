@@ -120,6 +120,7 @@ def _finish(project: Project, steps: Steps, made: Results) -> Turn:
         },
         "keys": steps.keys,
         "grounds": steps.grounds,
+        "facts": steps.facts,
         "language": project.config.language,
         "labels": _labels(made),
         "num_test": candidate["num_examples"],
