@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,15 @@ _LIBRARIES = {
 
 def stage_key(room: str, inputs: Mapping[str, Any]) -> str:
     """The key of a stage of ``room`` with these inputs (all that JSON can carry)."""
-    libraries = {name: metadata.version(name) for name in _LIBRARIES[room]}
+    libraries = {name: _version(name) for name in _LIBRARIES[room]}
     return hash_json(
         {"inputs": dict(inputs), "code": code_hash(_BELOW[room]), "libraries": libraries}
     )
+
+
+@lru_cache
+def _version(library: str) -> str:
+    return metadata.version(library)
 
 
 class WouldRunError(Exception):

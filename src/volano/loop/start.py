@@ -12,6 +12,7 @@ from volano.core.errors import UnknownNameError, UserError
 from volano.loop.config import ProjectConfig
 from volano.loop.plugins import load_hub
 from volano.loop.project import PROJECT_FILE
+from volano.tasks.task import LabelsConfig
 
 if TYPE_CHECKING:
     from volano.core.hooks import Hub
@@ -122,9 +123,16 @@ def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
         "language": "zh" if guess.language == "zh" else "en",
         "data": {"sources": sources, "fields": fields},
         "labels": {name: value for name, value in labels.items() if value},
+        "gate": {"metric": _gate_metric(said.task, labels)},
         "effort": "normal",
     }
     return {name: value for name, value in values.items() if value}
+
+
+def _gate_metric(task: str, labels: dict[str, str]) -> str:
+    kind = load_hub().find("task", task)
+    found: str = kind(LabelsConfig(separator=labels["separator"])).default_metric
+    return found
 
 
 def _relative(path: Path, root: Path) -> str:
@@ -144,6 +152,7 @@ def _comments(guess: Guess, said: Said) -> dict[str, str]:
     if said.unknown:
         told["unknown"] = "as you said"
     told.setdefault("licence", "change it if the data is not yours")
+    told["metric"] = "what decides; macro_f1 counts each label alike, however rare"
     told["effort"] = "quick | normal | thorough; everything else can be left out"
     return told
 

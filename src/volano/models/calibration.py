@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +53,8 @@ class Calibration:
         if self.slope_C is None or self.offset_C is None:
             found: Floats = np.exp(log_softmax(values_NC / self.temperature))
             return found
+        from scipy.special import expit
+
         chances: Floats = expit(values_NC * self.slope_C + self.offset_C)
         return chances
 

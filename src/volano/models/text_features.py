@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from scipy import sparse
 
 UInts = NDArray[np.uint64]
 Ints = NDArray[np.int64]
@@ -358,6 +359,8 @@ class TextFeaturiser:
 
     def _weigh(self, size: int, rows: Ints, buckets: Ints, counts: Ints) -> sparse.csr_array:
         """Bincount adds one by one in column order, so a row's length has one value only."""
+        from scipy import sparse
+
         columns = self._columns_of(buckets)
         known = columns >= 0
         rows, columns, counts = rows[known], columns[known], counts[known]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from volano.core.nouns import Estimate
 
@@ -134,6 +133,8 @@ def _tail(num_units: int, level: float) -> float:
     tail = (1 - level) / 2
     if num_units < 2:
         return 0.0
+    from scipy import special
+
     widened = np.sqrt(num_units / (num_units - 1)) * special.stdtrit(num_units - 1, tail)
     return float(special.ndtr(widened))
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit, logit
 
 from volano.models.calibration import Calibration, Floats, Labels, log_softmax
 
@@ -69,6 +68,8 @@ def _fit_line(value_N: Floats, truth_N: Labels) -> tuple[float, float]:
     A slope below zero would turn the model round. It comes up where a label is so rare that rows
     held out were answered by models that had never seen it; all its rows then get its frequency.
     """
+    from scipy.special import expit, logit
+
     positives = int(truth_N.sum())
     high, low = (positives + 1.0) / (positives + 2.0), 1.0 / (truth_N.size - positives + 2.0)
     target = np.where(truth_N, high, low)
