@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 LOCAL = {"127.0.0.1", "::1", "localhost", "0.0.0.0", ""}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever reads the real data sets is slow, so that the quick suite stays quick."""
+    for item in items:
+        if item.get_closest_marker("data"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep settings of the person who runs the tests out of them."""

@@ -42,6 +42,8 @@ from volano.serve.server import Server
 if TYPE_CHECKING:
     from types import ModuleType
 
+pytestmark = pytest.mark.slow  # runs whole turns or servers
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.glob("*.md"))

@@ -92,6 +92,7 @@ with volano.open("tickets") as project:
 """
 
 
+@pytest.mark.slow
 def test_an_installed_plugin_reads_its_format_without_a_line_of_registration(
     tmp_path: Path,
 ) -> None:
@@ -105,6 +106,7 @@ def test_an_installed_plugin_reads_its_format_without_a_line_of_registration(
     assert "'broken': 1, 'rows': 30" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     env = install_plugin(tmp_path)
     (tmp_path / "volano_fasttext.py").write_text("import nothing_of_this_name\n", "utf-8")

@@ -36,6 +36,9 @@ ODD = [
 ]
 
 
+pytestmark = pytest.mark.slow  # runs whole turns or servers
+
+
 @pytest.fixture(scope="module", params=["one label", "several labels"])
 def project(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Project]:
     """A project whose first turn was promoted."""

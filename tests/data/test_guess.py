@@ -100,6 +100,7 @@ def test_several_labels_by_number_are_understood(shared_data: Path) -> None:
     assert (guess.fields.text, guess.fields.target) == ("column_1", "column_2")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_a_chinese_file_in_an_older_encoding_is_understood(shared_data: Path) -> None:
     (path,) = (shared_data / "medical_dialogue_zh").glob("*.csv")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +135,7 @@ TURN = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(turns=st.lists(TURN, min_size=1, max_size=5), seed=st.integers(0, 3))
 def test_over_many_turns_no_row_moves_no_unit_straddles_and_no_pick_is_tested(

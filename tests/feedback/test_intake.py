@@ -177,6 +177,7 @@ server.run()
 """
 
 
+@pytest.mark.slow
 def test_acknowledged_feedback_survives_kill_minus_nine(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     acknowledged: list[int] = []

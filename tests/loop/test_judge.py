@@ -416,6 +416,7 @@ def test_a_verdict_reads_in_chinese() -> None:
     assert "再标注约" in said[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(5, 120),

@@ -26,6 +26,7 @@ def test_status_before_and_after_the_first_turn(tmp_path: Path, turned: Project)
     assert told["predictions"] == 0 and told["live_accuracy"] is None
 
 
+@pytest.mark.slow
 def test_a_forced_promotion_stands_in_status_and_releases(
     turned: Project, reopen: Callable[..., Project]
 ) -> None:

@@ -75,6 +75,7 @@ def test_a_second_turn_does_nothing(turned: Project) -> None:
     assert turned.rehearse() == ()
 
 
+@pytest.mark.slow
 def test_a_second_turn_loads_no_stage(turned: Project) -> None:
     script = (
         "import sys; from volano.loop.project import Project\n"
@@ -233,6 +234,7 @@ def test_what_people_said_is_used_and_counted(turned: Project) -> None:
     assert turned.turn().is_unchanged
 
 
+@pytest.mark.slow
 def test_a_reviewed_row_replaces_its_label(turned: Project) -> None:
     data = turned.find(Dataset, "dataset:latest")
     row = data.labelled("train").to_pylist()[0]

@@ -164,6 +164,7 @@ def test_a_fault_of_ours_shows_nothing_of_its_inside(
     assert answer.json()["error"]["try"] == "send it again; the server's log says more"
 
 
+@pytest.mark.slow
 def test_no_request_fails_and_each_answer_is_of_one_model_while_models_swap(
     make_service: Make, serve: Serve, ledger: Ledger
 ) -> None:
@@ -315,6 +316,7 @@ sys.stdout.write("ended")
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_without_a_traceback() -> None:
     command = [sys.executable, "-c", SERVER]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

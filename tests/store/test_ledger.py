@@ -40,6 +40,7 @@ def test_a_new_ledger_is_made_with_its_folder_and_opened_again(tmp_path: Path) -
         assert len(predictions.list_predictions(ledger)) == 3
 
 
+@pytest.mark.slow
 def test_opening_a_ledger_that_is_up_to_date_is_fast_and_needs_no_alembic(
     tmp_path: Path, start: Start
 ) -> None:
@@ -197,6 +198,7 @@ def test_four_processes_write_at_once_and_every_row_is_there(tmp_path: Path, sta
         assert len(predictions.list_predictions(ledger)) == sum(written)
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, start: Start) -> None:
     path = tmp_path / "ledger.db"
     code = """
@@ -248,6 +250,7 @@ def test_a_forgotten_ledger_closes_its_files(tmp_path: Path) -> None:
     assert not (tmp_path / "ledger.db-wal").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_may_create_the_same_ledger_at_once(tmp_path: Path, start: Start) -> None:
     code = """
         import sys

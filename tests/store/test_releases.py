@@ -85,6 +85,7 @@ PROMOTE = """
 """
 
 
+@pytest.mark.slow
 def test_of_processes_promoting_at_once_exactly_one_wins(ledger: Ledger, start: Start) -> None:
     promote(ledger, A, because="first", by="me", expected=None)
     processes = [start(PROMOTE, ledger.path, number) for number in range(3)]
