@@ -13,7 +13,7 @@ import pytest
 from tests.tiny import tiny_project, tiny_rows, write_rows
 
 from volano.core.config import read_settings
-from volano.core.errors import BusyError, DataError, StageError
+from volano.core.errors import BusyError, DataError, StageError, UserError
 from volano.core.events import Event, Events
 from volano.core.hooks import Hub
 from volano.core.nouns import Dataset, Prediction
@@ -452,3 +452,15 @@ def test_killed_at_random_moments_it_ends_in_the_same_result() -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "0 differ" in ran.stdout
+
+
+def test_a_champion_whose_text_column_is_gone_is_named_with_a_way_out(
+    turned: Project, reopen: Open
+) -> None:
+    source = turned.root / turned.config.data.sources[0].path
+    text = turned.config.data.fields.texts[0]
+    lines = source.read_text("utf-8")
+    source.write_text(lines.replace(text, "words", 1), "utf-8")
+    with pytest.raises(UserError, match=f"reads '{text}'") as refused:
+        reopen("data.fields.text=words").turn()
+    assert "volano promote model:" in refused.value.fix

@@ -236,7 +236,7 @@ def _fault(key: tuple[str | int, ...], faults: list[Any]) -> str:
         fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         for fault in faults
     ]
-    if first["type"] == "value_error" and not name:
+    if first["type"] == "value_error" and (not name or isinstance(first["input"], dict)):
         return str(told[0])
     given = repr(first["input"])
     shown = given if len(given) <= _LONG else given[:_LONG] + "..."

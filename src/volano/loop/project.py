@@ -161,7 +161,8 @@ class Project:
         self, rows: Sequence[Mapping[str, object]], *, explain: bool = False
     ) -> list[Answer]:
         """Ask the champion; rows are raw fields by the project's own column names."""
-        return self.predictor().predict(rows, explain=explain)
+        answers = self.predictor().predict(rows, explain=explain)
+        return [self.task.answer_today(answer) for answer in answers]
 
     def find(self, noun: type[Any], name: str) -> Any:
         """The artifact that a reference means: ``model:champion``, ``dataset:latest``, a hash.

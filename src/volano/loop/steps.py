@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volano.core.errors import StoreError
-from volano.core.hashing import hash_json
+from volano.core.errors import StoreError, UserError
+from volano.core.hashing import SHORT, hash_json
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
 from volano.loop.gate import History, gate_metric
 from volano.loop.reasons import CAME_BACK, RENAMED, Reason, adding
@@ -276,7 +276,9 @@ class Steps:
         if opponent == report.body["model"]:
             return report
         data = self.open(Dataset, report.body["dataset"])
-        return self.evaluate(self.open(Model, opponent), data)
+        champion = self.open(Model, opponent)
+        _require_columns(champion, data, report)
+        return self.evaluate(champion, data)
 
     def _opponent(self, candidate: str) -> str | None:
         """The champion that this turn found when it began.
@@ -380,12 +382,16 @@ class Steps:
         release = releases.champion(self.project.ledger)
         return release.model if release else None
 
-    def is_unchanged(self, data: Dataset, candidate: Model) -> bool:
+    def is_unchanged(self, data: Dataset, candidate: Model, verdict: Verdict) -> bool:
         """Whether nothing ran and the last turn ended where this one stands."""
         last = self.last
         if last is None or self.run.has_run:
             return False
-        same_judgement = last["keys"].get("judge") == self.keys.get("judge")
+        same_judgement = (
+            last["keys"].get("judge") == self.keys.get("judge")
+            # A rollback since may have turned the same judgement into HOLD.
+            and last["verdict"]["decision"] == verdict.decision
+        )
         return (
             last["model"] == candidate.hash
             and last["dataset"] == data.hash
@@ -418,3 +424,19 @@ def _test_ids(report: Report) -> set[str]:
 
     path = report.folder / "answers.parquet"
     return set(pq.read_table(path, columns=["id"]).column("id").to_pylist())
+
+
+def _require_columns(champion: Model, data: Dataset, report: Report) -> None:
+    """A champion whose text column has gone would be judged on texts that it cannot see."""
+    from volano.models.bundle import read_spec
+
+    fields = data.examples.schema.field("fields").type
+    here = {fields.field(place).name for place in range(fields.num_fields)}
+    gone = [name for name in read_spec(champion.folder).text if name not in here]
+    if gone:
+        raise UserError(
+            f"the champion {champion.ref} reads {gone[0]!r}, which the data no longer has",
+            where="data.fields.text",
+            fix="name the column as before, or volano promote "
+            f'model:{report.body["model"][:SHORT]} --because "the text column was renamed"',
+        )

@@ -54,7 +54,9 @@ def turn(project: Project) -> Turn:
         steps = Steps(project)
         made = _walk(steps)
         steps.release(made.trained.candidate, made.verdict)
-        if steps.last is not None and steps.is_unchanged(made.data, made.trained.candidate):
+        if steps.last is not None and steps.is_unchanged(
+            made.data, made.trained.candidate, made.verdict
+        ):
             last = steps.last
             stages = [name for name in _STAGES if name in {*last["seconds"], *last["skipped"]}]
             return _turn_from({**last, "skipped": stages, "seconds": {}}, project.root)
@@ -82,7 +84,11 @@ def rehearse(project: Project) -> tuple[str, ...]:
             made = _walk(steps)
         except WouldRunError as first:
             return _STAGES[_STAGES.index(first.stage) :]
-        return () if steps.is_unchanged(made.data, made.trained.candidate) else _STAGES[-1:]
+        return (
+            ()
+            if steps.is_unchanged(made.data, made.trained.candidate, made.verdict)
+            else _STAGES[-1:]
+        )
 
 
 def _finish(project: Project, steps: Steps, made: Results) -> Turn:

@@ -106,7 +106,11 @@ class TextClassification:
         return LabelOutcomes(labels, truth_NC, decided_NC, scores_NC, self.is_multiple)
 
     def output(self, answer: Answer) -> dict[str, object]:
-        """``label`` or ``labels``, ``confidence``, ``unknown``, ``scores`` and, if asked, why."""
+        """``label`` or ``labels``, ``confidence``, ``unknown``, ``scores`` and, if asked, why.
+
+        Under today's names: a champion from before a renaming must answer as its report says.
+        """
+        answer = self.answer_today(answer)
         said: dict[str, object] = (
             {"labels": list(answer.labels)}
             if self.is_multiple

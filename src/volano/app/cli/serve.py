@@ -44,10 +44,8 @@ def serve(project: Folder = ".", set: Override = None) -> None:
         with make_service(opened) as service:
             server = Server(make_app(opened, service, keys), config, keys=keys)
             sys.stdout.write(f"listening on {server.url}\n")
-            fields = ", ".join(opened.config.data.fields.texts)
-            sys.stdout.write(
-                f'POST {server.url}/v1/predict {{"inputs": [{{"{fields}": "..."}}]}}\n'
-            )
+            fields = ", ".join(f'"{name}": "..."' for name in opened.config.data.fields.texts)
+            sys.stdout.write(f'POST {server.url}/v1/predict {{"inputs": [{{{fields}}}]}}\n')
             sys.stdout.flush()
             server.run()
 
