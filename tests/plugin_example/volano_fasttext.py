@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from volano.data.sources import Batch, BrokenRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from volano.core.hooks import Hub
@@ -22,7 +24,7 @@ def register(hub: Hub) -> None:
     hub.add_reader(".ft", read_fasttext)
 
 
-def read_fasttext(path: Path, config: SourceConfig) -> Batch:
+def read_fasttext(path: Path, config: SourceConfig) -> Iterator[Batch]:
     """The columns ``label`` and ``text``; a line without a label is kept aside as broken."""
     rows, lines, broken = [], [], []
     for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
@@ -33,4 +35,4 @@ def read_fasttext(path: Path, config: SourceConfig) -> Batch:
         elif line.strip():
             broken.append(BrokenRow(number, f"it does not begin with {MARK}", line))
     table = pa.Table.from_pylist(rows, pa.schema([("label", pa.string()), ("text", pa.string())]))
-    return Batch(table, tuple(lines), tuple(broken), {"format": "fastText"})
+    yield Batch(table, np.array(lines, np.int64), tuple(broken), {"format": "fastText"})

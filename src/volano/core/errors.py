@@ -15,10 +15,13 @@ VolanoError                   something failed                         exit 1   
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, ClassVar, Self
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "BusyError",
@@ -28,35 +31,97 @@ __all__ = [
     "RefusedError",
     "StageError",
     "StoreError",
+    "Term",
     "UnknownNameError",
     "UserError",
     "VolanoError",
 ]
 
+Language: TypeAlias = Literal["en", "zh"]
+
+_MARKS: Mapping[Language, tuple[str, str]] = {"en": ("at  ", "try "), "zh": ("位置", "建议")}
+
+
+class Term(str):
+    """A value of an error that is a word of the product: it is said in the reader's language."""
+
+    __slots__ = ()
+
 
 class VolanoError(Exception):
-    """A failure that a person reads: a fact, the place, and one thing to try."""
+    """A failure that a person reads: a fact, the place, and one thing to try.
+
+    ``what`` and ``fix`` are English texts with ``{names}`` to fill from ``values``: unfilled they
+    are the keys of the catalogues, one ``errors.zh.json`` in each room, so that the same error can
+    be said in the reader's language. Without values a text stands as it is, braces and all.
+
+    >>> error = VolanoError("{count} rows, {limit} are allowed", count=9, limit=5)
+    >>> error.what
+    '9 rows, 5 are allowed'
+    """
 
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", fix: str = "", **values: object) -> None:
         super().__init__(what)
-        self.what = what
+        self._texts = (what, fix)
+        self._values = values
         self.where = where
-        self.fix = fix
+
+    @property
+    def what(self) -> str:
+        """The fact, in English."""
+        return self._said(self._texts[0], "en")
+
+    @property
+    def fix(self) -> str:
+        """What to try, in English."""
+        return self._said(self._texts[1], "en")
 
     def __str__(self) -> str:
-        lines = [self.what]
-        if self.where:
-            lines.append(f"  at   {self.where}")
-        if self.fix:
-            lines.append(f"  try  {self.fix}")
+        return self.text()
+
+    def text(self, language: Language = "en") -> str:
+        """The three parts below each other, as a terminal shows them."""
+        said = self.to_dict(language)
+        at, try_ = _MARKS[language]
+        lines = [said["what"]]
+        if said["where"]:
+            lines.append(f"  {at} {said['where']}")
+        if said["try"]:
+            lines.append(f"  {try_} {said['try']}")
         return "\n".join(lines)
 
-    def to_dict(self) -> dict[str, str]:
+    def to_dict(self, language: Language = "en") -> dict[str, str]:
         """The same three parts, as CLI ``--json`` and HTTP answer them."""
-        return {"what": self.what, "where": self.where, "try": self.fix}
+        what, fix = (self._said(text, language) for text in self._texts)
+        return {"what": what, "where": self.where, "try": fix}
+
+    def _said(self, text: str, language: Language) -> str:
+        found = _catalogue(language).get(text, text)
+        if not self._values:
+            return found
+        return found.format(**{name: _word(v, language) for name, v in self._values.items()})
+
+
+def _word(value: object, language: Language) -> object:
+    """A value as a reader of ``language`` sees it: terms and errors are said, all else stands."""
+    if isinstance(value, VolanoError):
+        return value.to_dict(language)["what"]
+    if isinstance(value, Term):
+        return _catalogue(language).get(value, str(value))
+    return value
+
+
+@lru_cache
+def _catalogue(language: Language) -> Mapping[str, str]:
+    """What the rooms' ``errors.<language>.json`` say, as one; English is the key itself."""
+    rooms = Path(__file__).parents[1]
+    texts: dict[str, str] = {}
+    for path in sorted(rooms.glob(f"*/errors.{language}.json")):
+        texts |= json.loads(path.read_text("utf-8"))
+    return texts
 
 
 class UserError(VolanoError):
@@ -84,13 +149,18 @@ class UnknownNameError(UserError):
         """Say that ``name`` is no ``noun``, and suggest the nearest of ``known``."""
         names = sorted(known)
         nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        if nearest:
-            fix = f"did you mean {nearest[0]!r}?"
-        elif names:
-            fix = "one of " + ", ".join(repr(n) for n in names[:12])
-        else:
-            fix = f"make a {noun} first"
-        return cls(f"there is no {noun} named {name!r}", where=where, fix=fix)
+        fix = "make a {noun} first"
+        if names:
+            fix = "did you mean {nearest!r}?" if nearest else "one of {known}"
+        return cls(
+            "there is no {noun} named {name!r}",
+            where=where,
+            fix=fix,
+            noun=Term(noun),
+            name=name,
+            nearest=nearest[0] if nearest else "",
+            known=", ".join(repr(n) for n in names[:12]),
+        )
 
 
 class MissingExtraError(UserError):
@@ -114,9 +184,15 @@ class RefusedError(VolanoError):
     http_status = 409
 
     def __init__(
-        self, what: str, *, where: str = "", fix: str = "", because: tuple[str, ...] = ()
+        self,
+        what: str,
+        *,
+        where: str = "",
+        fix: str = "",
+        because: tuple[str, ...] = (),
+        **values: object,
     ) -> None:
-        super().__init__(what, where=where, fix=fix)
+        super().__init__(what, where=where, fix=fix, **values)
         self.because = because
 
 

@@ -23,7 +23,7 @@ class Hub:
     plugins: dict[str, str] = field(default_factory=dict)  # installed plugins with their versions
 
     def add_reader(self, suffix: str, reader: Any) -> None:
-        """A file format of sources: ``reader(path, config) -> Batch`` for names ending so."""
+        """A file format: ``reader(path, config) -> Iterator[Batch]`` for names ending so."""
         _add(self.readers, "reader", suffix, reader)
 
     def add_task(self, name: str, task: Any) -> None:

@@ -26,7 +26,7 @@ from volano.data.feeding import (
 from volano.data.frame import DROPPED, Finding
 from volano.data.memory import SUPPRESSED
 from volano.data.rows import Row, name_rows, read_rows
-from volano.data.sources import READERS, read_source
+from volano.data.sources import READERS, read_whole
 from volano.data.sources.batch import require_file
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class CollectFeed:
         feedback: reviewed feedback, as a Dataset.
         suppressed: SHA-256 of the subjects whose rows must not come back.
         readers: the reader for each ending of a file name.
+        paths: the local copy of each source that is no file of the project folder.
     """
 
     root: Path
@@ -76,6 +77,7 @@ class CollectFeed:
     feedback: Dataset | None = None
     suppressed: frozenset[str] = frozenset()
     readers: Mapping[str, Reader] = field(default_factory=lambda: READERS)
+    paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass
@@ -187,11 +189,11 @@ def _label_names(task: Task, root: Path) -> tuple[str, ...]:
 def _gather(
     gathered: _Gathered, source: SourceConfig, order: int, fields: FieldsConfig, feed: CollectFeed
 ) -> None:
-    path = feed.root / source.path
-    batch = read_source(path, source, feed.readers)
+    path = feed.paths.get(source.path, feed.root / source.path)
+    batch = read_whole(path, source, feed.readers)
     named = [*fields.texts, fields.target, fields.group, fields.subject, fields.time, source.key]
     for column in filter(None, named):
-        line = 1 if source.header else batch.lines[0] if batch.lines else 1
+        line = 1 if source.header or not len(batch.lines) else int(batch.lines[0])
         require_column(column, batch.table.column_names, where=f"{source.path}:{line}")
     first = gathered.num_rows
     for place, values in enumerate(batch.table.to_pylist()):
@@ -201,7 +203,7 @@ def _gather(
                 fields=values,
                 source=source.path,
                 order=order,
-                line=batch.lines[place],
+                line=int(batch.lines[place]),
                 split=source.split or None,
                 key=subject_name(values[source.key]) if source.key else None,
             )

@@ -11,7 +11,7 @@ from volano.core.errors import DataError
 from volano.data.columns import require_column
 from volano.data.config import FieldsConfig, SourceConfig
 from volano.data.profiles import NAMES, Column, split_separator
-from volano.data.sources import READERS, read_source
+from volano.data.sources import READERS, read_whole
 from volano.data.sources.batch import require_file
 from volano.data.steps.texts import detect_language
 
@@ -167,14 +167,14 @@ def _read(
     """The file, and how to read it; a headerless one gets numbered columns."""
     whole = SourceConfig(path=path.name)
     if path.suffix.lower() in {".jsonl", ".ndjson", ".parquet"}:
-        return whole, read_source(path, whole, readers)
-    batch = read_source(path, SourceConfig(path=path.name, header=False), readers)
+        return whole, read_whole(path, whole, readers)
+    batch = read_whole(path, SourceConfig(path=path.name, header=False), readers)
     delimiter = batch.facts.get("delimiter", "")
     choices["delimiter"] = Choice(delimiter, "most rows are equally wide with it", _SURE)
     header = _header([batch.table[n].to_pylist() for n in batch.table.column_names], named)
     choices["header"] = header
     if header.value == "yes":
-        return whole, read_source(path, whole, readers)
+        return whole, read_whole(path, whole, readers)
     columns = tuple(batch.table.column_names)
     return SourceConfig(path=path.name, header=False, columns=columns), batch
 

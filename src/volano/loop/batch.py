@@ -12,7 +12,7 @@ from volano.core.errors import UserError
 from volano.core.nouns import Model
 from volano.data.columns import require_column
 from volano.data.config import SourceConfig
-from volano.data.sources import read_source
+from volano.data.sources import read_whole
 from volano.models import Predictor
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def predict_file(
     target = _target(path, out)
     found = project.find(Model, model)
     predictor = Predictor.load(found.folder)
-    batch = read_source(path, _reading(project, path), project.hub.readers)
+    batch = read_whole(path, _reading(project, path), project.hub.readers)
     for name in predictor.spec.text:
         require_column(name, batch.table.column_names, where=str(path))
     for broken in batch.broken:

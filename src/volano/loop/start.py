@@ -83,9 +83,9 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
 def _check_test(test: Path, guess: Guess, hub: Hub) -> None:
     """A frozen test set that is read as the data is, and lacks nothing that a report needs."""
     from volano.data.columns import require_column
-    from volano.data.sources import read_source
+    from volano.data.sources import read_whole
 
-    columns = read_source(test, guess.source, hub.readers).table.column_names
+    columns = read_whole(test, guess.source, hub.readers).table.column_names
     for name in (*guess.fields.texts, guess.fields.target):
         require_column(name, columns, where=f"{test}:1")
 

@@ -9,7 +9,7 @@ import pytest
 
 from volano.core.errors import DataError
 from volano.data.config import SourceConfig
-from volano.data.sources import read_source
+from volano.data.sources import read_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,12 @@ def test_typed_columns_are_read_as_a_request_could_carry_them(tmp_path: Path) ->
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    batch = read_source(tmp_path / "a.parquet", SourceConfig(path="a.parquet"))
+    batch = read_whole(tmp_path / "a.parquet", SourceConfig(path="a.parquet"))
     assert batch.table.to_pylist()[0] == {"text": "a", "day": "2025-01-02", "n": 1}
-    assert batch.lines == (1, 2)
+    assert batch.lines.tolist() == [1, 2]
 
 
 def test_a_file_that_is_no_parquet_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("text,label\n", "utf-8")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
-        read_source(tmp_path / "a.parquet", SourceConfig(path="a.parquet"))
+        read_whole(tmp_path / "a.parquet", SourceConfig(path="a.parquet"))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from volano.core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from volano.data.config import SourceConfig
 
@@ -29,22 +31,25 @@ class BrokenRow:
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of one file.
+    """Some rows of one file; a reader gives as many as it needs, one after the other.
+
+    Batches of one file may differ in their columns and kinds of values: ``collect`` unites them.
 
     Attributes:
         table: one column for each column of the file, values as the file has them.
-        lines: the line on which each row begins, counted from 1.
+        lines: the line on which each row begins, counted from 1, int64.
         broken: rows that could not be read.
-        facts: what the reader found out (encoding, delimiter); kept on the card.
+        facts: what the reader found out (encoding, delimiter), kept on the card; what a later batch
+            says is laid over what an earlier one said.
     """
 
     table: pa.Table
-    lines: tuple[int, ...]
+    lines: NDArray[np.int64]
     broken: tuple[BrokenRow, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-Reader: TypeAlias = "Callable[[Path, SourceConfig], Batch]"
+Reader: TypeAlias = "Callable[[Path, SourceConfig], Iterator[Batch]]"
 
 
 def require_file(path: Path) -> None:

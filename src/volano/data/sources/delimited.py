@@ -11,7 +11,7 @@ from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_f
 from volano.data.sources.dialect import CsvRow, find_dialect, read_rows, split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from volano.data.config import SourceConfig
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["read_delimited"]
 
 
-def read_delimited(path: Path, config: SourceConfig) -> Batch:
+def read_delimited(path: Path, config: SourceConfig) -> Iterator[Batch]:
     """Read a CSV or TSV file.
 
     Raises:
         DataError: the file is missing, empty, has no row, or names a column twice.
     """
+    import numpy as np
     import pyarrow as pa
 
     require_file(path)
@@ -40,9 +41,9 @@ def read_delimited(path: Path, config: SourceConfig) -> Batch:
         if fault
     ]
     columns = list(zip(*(row.cells for row in whole), strict=True)) or [()] * len(names)
-    return Batch(
+    yield Batch(
         pa.table([pa.array(column, pa.string()) for column in columns], names=list(names)),
-        tuple(row.begin + 1 for row in whole),
+        np.array([row.begin + 1 for row in whole], np.int64),
         tuple(broken),
         {"format": "delimited text", **decoded.facts(), **dialect.facts()},
     )

@@ -11,6 +11,7 @@ from volano.core.hashing import to_json
 from volano.data.sources.batch import Batch, BrokenRow, require_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["as_text", "read_jsonl", "typed_column"]
 
 
-def read_jsonl(path: Path, config: SourceConfig) -> Batch:
+def read_jsonl(path: Path, config: SourceConfig) -> Iterator[Batch]:
     """Read a JSON Lines file; a column that mixes kinds of values becomes JSON text.
 
     Raises:
         DataError: the file is missing or empty, or no line of it is a JSON object.
     """
+    import numpy as np
     import pyarrow as pa
 
     require_file(path)
@@ -59,7 +61,7 @@ def read_jsonl(path: Path, config: SourceConfig) -> Batch:
     facts = {"format": "JSON Lines", **decoded.facts()}
     if mixed:
         facts["mixed"] = ", ".join(mixed)
-    return Batch(pa.table(columns, names=names), tuple(lines), tuple(broken), facts)
+    yield Batch(pa.table(columns, names=names), np.array(lines, np.int64), tuple(broken), facts)
 
 
 def _parse(line: str, *, is_damaged: bool) -> dict[str, Any] | str:

@@ -8,6 +8,7 @@ from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, check_columns, require_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from volano.data.config import SourceConfig
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["read_parquet"]
 
 
-def read_parquet(path: Path, config: SourceConfig) -> Batch:
+def read_parquet(path: Path, config: SourceConfig) -> Iterator[Batch]:
     """Read a Parquet file; dates and decimals become text, dictionaries become their values.
 
     Raises:
         DataError: the file is missing, empty, damaged, or no Parquet.
     """
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -38,7 +40,7 @@ def read_parquet(path: Path, config: SourceConfig) -> Batch:
         raise DataError("the file has no rows", where=str(path), fix="export it again")
     columns = [_plain(table[name].combine_chunks()) for name in table.column_names]
     plain = pa.table(columns, names=table.column_names)
-    return Batch(plain, tuple(range(1, table.num_rows + 1)), facts={"format": "Parquet"})
+    yield Batch(plain, np.arange(1, table.num_rows + 1), facts={"format": "Parquet"})
 
 
 def _plain(column: object) -> object:
