@@ -118,10 +118,10 @@ def test_a_learner_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 def test_a_learner_of_another_task_is_refused() -> None:
     task = replace(TASK, name="tabular-regression")
-    with pytest.raises(ConfigError, match="bayes cannot do this tabular-regression"):
+    with pytest.raises(ConfigError, match="'bayes' cannot do this tabular-regression"):
         plan_learners(TrainConfig(learner="bayes"), task, KNOWN)
     several = TextClassification(TASK.labels.model_copy(update={"separator": ","}))
-    with pytest.raises(ConfigError, match="blend cannot do") as caught:
+    with pytest.raises(ConfigError, match="'blend' cannot do") as caught:
         plan_learners(TrainConfig(learner="blend"), several, KNOWN)
     assert caught.value.fix == "one of linear, bayes, or auto"
 

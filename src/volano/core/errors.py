@@ -15,6 +15,7 @@ VolanoError                   something failed                         exit 1   
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "BusyError",
     "ConfigError",
     "DataError",
+    "Language",
     "MissingExtraError",
     "RefusedError",
     "StageError",
@@ -35,17 +37,39 @@ __all__ = [
     "UnknownNameError",
     "UserError",
     "VolanoError",
+    "reason_of",
 ]
 
 Language: TypeAlias = Literal["en", "zh"]
 
 _MARKS: Mapping[Language, tuple[str, str]] = {"en": ("at  ", "try "), "zh": ("位置", "建议")}
+_BETWEEN: Mapping[Language, str] = {"en": "; ", "zh": "；"}
 
 
 class Term(str):
-    """A value of an error that is a word of the product: it is said in the reader's language."""
+    """A part of an error that is said in the reader's language: a word, or a text with values.
 
-    __slots__ = ()
+    >>> Term("line {line} of the request", line=3)
+    'line 3 of the request'
+    """
+
+    __slots__ = ("_text", "_values")
+
+    _text: str
+    _values: dict[str, object]
+
+    def __new__(cls, text: str, /, **values: object) -> Self:
+        """The English, and what it takes to say it in another language."""
+        term = super().__new__(cls, _said(text, values, "en"))
+        term._text, term._values = text, values
+        return term
+
+    def said(self, language: Language) -> str:
+        """The text in a language; English where it has no translation."""
+        return _said(self._text, self._values, language)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return str, (str(self),)
 
 
 class VolanoError(Exception):
@@ -53,7 +77,9 @@ class VolanoError(Exception):
 
     ``what`` and ``fix`` are English texts with ``{names}`` to fill from ``values``: unfilled they
     are the keys of the catalogues, one ``errors.zh.json`` in each room, so that the same error can
-    be said in the reader's language. Without values a text stands as it is, braces and all.
+    be said in the reader's language. Without values a text stands as it is, braces and all. A value
+    may be a Term, another error (its fact is said), or a tuple of these; ``where`` and ``fix`` may
+    be Terms.
 
     >>> error = VolanoError("{count} rows, {limit} are allowed", count=9, limit=5)
     >>> error.what
@@ -72,12 +98,12 @@ class VolanoError(Exception):
     @property
     def what(self) -> str:
         """The fact, in English."""
-        return self._said(self._texts[0], "en")
+        return _said(self._texts[0], self._values, "en")
 
     @property
     def fix(self) -> str:
         """What to try, in English."""
-        return self._said(self._texts[1], "en")
+        return _said(self._texts[1], self._values, "en")
 
     def __str__(self) -> str:
         return self.text()
@@ -95,14 +121,17 @@ class VolanoError(Exception):
 
     def to_dict(self, language: Language = "en") -> dict[str, str]:
         """The same three parts, as CLI ``--json`` and HTTP answer them."""
-        what, fix = (self._said(text, language) for text in self._texts)
-        return {"what": what, "where": self.where, "try": fix}
+        what, fix = (_said(text, self._values, language) for text in self._texts)
+        return {"what": what, "where": str(_word(self.where, language)), "try": fix}
 
-    def _said(self, text: str, language: Language) -> str:
-        found = _catalogue(language).get(text, text)
-        if not self._values:
-            return found
-        return found.format(**{name: _word(v, language) for name, v in self._values.items()})
+
+def _said(text: str, values: Mapping[str, object], language: Language) -> str:
+    if isinstance(text, Term):
+        return text.said(language)
+    found = _catalogue(language).get(text, text)
+    if not values:
+        return found
+    return found.format(**{name: _word(value, language) for name, value in values.items()})
 
 
 def _word(value: object, language: Language) -> object:
@@ -110,7 +139,9 @@ def _word(value: object, language: Language) -> object:
     if isinstance(value, VolanoError):
         return value.to_dict(language)["what"]
     if isinstance(value, Term):
-        return _catalogue(language).get(value, str(value))
+        return value.said(language)
+    if isinstance(value, tuple):
+        return _BETWEEN[language].join(str(_word(part, language)) for part in value)
     return value
 
 
@@ -130,6 +161,24 @@ class UserError(VolanoError):
     exit_code = 2
     http_status = 422
 
+    @classmethod
+    def among(cls, noun: str, name: str, known: Iterable[str], *, where: str = "") -> Self:
+        """Say that ``name`` is no ``noun``, and suggest the nearest of ``known``."""
+        names = sorted(known)
+        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        fix = "make a {noun} first"
+        if names:
+            fix = "did you mean {nearest!r}?" if nearest else "one of {known}"
+        return cls(
+            "there is no {noun} named {name!r}",
+            where=where,
+            fix=fix,
+            noun=Term(noun),
+            name=name,
+            nearest=nearest[0] if nearest else "",
+            known=", ".join(repr(n) for n in names[:12]),
+        )
+
 
 class ConfigError(UserError):
     """A key or a value of the project file."""
@@ -143,24 +192,6 @@ class UnknownNameError(UserError):
     """A name that nothing carries."""
 
     http_status = 404
-
-    @classmethod
-    def among(cls, noun: str, name: str, known: Iterable[str], *, where: str = "") -> Self:
-        """Say that ``name`` is no ``noun``, and suggest the nearest of ``known``."""
-        names = sorted(known)
-        nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        fix = "make a {noun} first"
-        if names:
-            fix = "did you mean {nearest!r}?" if nearest else "one of {known}"
-        return cls(
-            "there is no {noun} named {name!r}",
-            where=where,
-            fix=fix,
-            noun=Term(noun),
-            name=name,
-            nearest=nearest[0] if nearest else "",
-            known=", ".join(repr(n) for n in names[:12]),
-        )
 
 
 class MissingExtraError(UserError):
@@ -200,3 +231,26 @@ class StoreError(VolanoError):
     """An artifact or a ledger is missing, damaged or of another version."""
 
     exit_code = 4
+
+
+def reason_of(error: OSError) -> Term:
+    """Why the system refused, in words: ``you have no right to it``."""
+    known = _SYSTEM.get(error.errno or 0)
+    return known or Term("{reason}", reason=error.strerror or type(error).__name__)
+
+
+_SYSTEM = {
+    errno.EACCES: Term("you have no right to it"),
+    errno.EPERM: Term("you have no right to it"),
+    errno.ENOENT: Term("there is no such file or folder"),
+    errno.EEXIST: Term("it is there already"),
+    errno.EISDIR: Term("it is a folder, not a file"),
+    errno.ENOTDIR: Term("a part of the path is a file, not a folder"),
+    errno.ENAMETOOLONG: Term("the name is too long"),
+    errno.ELOOP: Term("its links lead in a circle"),
+    errno.EROFS: Term("it can only be read there"),
+    errno.ENOSPC: Term("the disk is full"),
+    errno.EDQUOT: Term("your share of the disk is used up"),
+    errno.EMFILE: Term("this process has too many files open"),
+    errno.EIO: Term("the disk does not answer as it should"),
+}

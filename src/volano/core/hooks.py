@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from volano.core.errors import UnknownNameError, UserError
+from volano.core.errors import Term, UnknownNameError, UserError
 
 __all__ = ["Hub"]
 
@@ -45,8 +45,10 @@ class Hub:
 def _add(known: dict[str, Any], noun: str, name: str, thing: Any) -> None:
     if name in known:
         raise UserError(
-            f"two plugins register the {noun} {name!r}",
-            where=f"{known[name]!r} and {thing!r}",
+            "two plugins register the {noun} {name!r}",
+            where=f"{known[name]!r}, {thing!r}",
             fix="uninstall one of them",
+            noun=Term(noun),
+            name=name,
         )
     known[name] = thing

@@ -30,6 +30,7 @@ __all__ = [
     "Prediction",
     "Release",
     "Report",
+    "Route",
     "Turn",
     "Verdict",
 ]
@@ -38,6 +39,7 @@ _SHOWN = 12  # labels on a screen
 _TEACHERS = ("feedback", "review")
 
 Decision = Literal["PROMOTE", "HOLD", "REJECT"]
+Route = Literal["automatic", "person"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,6 +89,13 @@ class Dataset(Artifact):
         import pyarrow.parquet as pq
 
         return pq.read_table(self.folder / "examples.parquet", memory_map=True)
+
+    def values(self, column: str) -> list[Any]:
+        """One column of all rows; the others are not read."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(self.folder / "examples.parquet", columns=[column])
+        return list(table.column(column).to_pylist())
 
     def labelled(self, *splits: str) -> pa.Table:
         """The examples of these splits that carry truth, in the order of their ids."""
@@ -272,13 +281,23 @@ class Release:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one row; ``scores`` are calibrated probabilities by label."""
+    """What a model says of one row.
+
+    Attributes:
+        labels: the answer.
+        confidence: probability of the likeliest label.
+        unknown: whether it takes the row for none of the labels it knows.
+        scores: calibrated probabilities by label.
+        reasons: pieces of the text with their weight, where they were asked for.
+        route: whether the answer may go out alone; None where the project names no precision.
+    """
 
     labels: tuple[str, ...]
     confidence: float
     unknown: bool
     scores: Mapping[str, float]
     reasons: tuple[tuple[str, float], ...] = ()
+    route: Route | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _WORDS = {
     "report": ("latest", "champion"),
     "turn": ("latest",),
 }
-_NAME = {"turn": re.compile(r"[0-9]+"), "hash": re.compile(r"[0-9a-f]{4,64}")}
+_NAME = {"turn": re.compile(r"[0-9]{1,9}"), "hash": re.compile(r"[0-9a-f]{4,64}")}
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class Ref:
             if noun == known and cls._is_name(known, name):
                 return cls(known, name)
         raise UserError(
-            f"{text!r} is not a reference",
+            "{given!r} is not a reference",
             fix="write model:champion, model:latest, model:a1b2c3, dataset:latest or turn:7",
+            given=text[:80],
         )
 
     @staticmethod

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import UserError
+from volano.core.errors import Term, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,20 @@ __all__ = [
 ]
 
 MAX_DEPTH = 32
+_SAY_JSON = "send the header  Content-Type: application/json"
+_PROBLEMS = {
+    "Expecting value": Term("a value is missing"),
+    "Expecting ',' delimiter": Term("a comma or a bracket is missing"),
+    "Expecting ':' delimiter": Term("a colon is missing after a key"),
+    "Expecting property name enclosed in double quotes": Term("a key is missing, or its quotes"),
+    "Illegal trailing comma before end of object": Term("a comma too many"),
+    "Illegal trailing comma before end of array": Term("a comma too many"),
+    "Unterminated string starting at": Term("a string is not closed"),
+    "Invalid control character at": Term("a string holds a line break or a tab"),
+    "Invalid \\escape": Term("a backslash that escapes nothing"),
+    "Invalid \\uXXXX escape": Term("a \\u without its four digits"),
+    "Extra data": Term("something follows the end"),
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -55,14 +70,25 @@ def check_json_type(content_type: str, content_encoding: str = "") -> None:
     """
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
-    fix = "send the header  Content-Type: application/json"
     if kind != "application/json" and not (kind.startswith("application/") and "+json" in kind):
-        raise NotJsonError(f"the body says it is {kind or 'nothing'!r}, not JSON", fix=fix)
+        raise NotJsonError(
+            "the body says it is {kind!r}, not JSON"
+            if kind
+            else "the body does not say it is JSON",
+            fix=_SAY_JSON,
+            kind=kind[:80],
+        )
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", parameters, re.IGNORECASE)
     if charset and charset[1].lower() not in {"utf-8", "utf8"}:
-        raise NotJsonError(f"the body is in {charset[1]!r}; JSON is UTF-8", fix=fix)
+        raise NotJsonError(
+            "the body is in {charset!r}; JSON is UTF-8", fix=_SAY_JSON, charset=charset[1][:80]
+        )
     if content_encoding and content_encoding.lower() != "identity":
-        raise NotJsonError(f"the body is compressed ({content_encoding})", fix="send it plain")
+        raise NotJsonError(
+            "the body is compressed ({encoding})",
+            fix="send it plain",
+            encoding=content_encoding[:80],
+        )
 
 
 def read_json(body: bytes) -> Any:
@@ -75,7 +101,10 @@ def read_json(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadJsonError(
-            f"the body is not UTF-8 (byte {error.start})", where="body", fix="encode it as UTF-8"
+            "the body is not UTF-8 (byte {byte})",
+            where="body",
+            fix="encode it as UTF-8",
+            byte=error.start,
         ) from None
     try:
         value = json.loads(
@@ -83,9 +112,10 @@ def read_json(body: bytes) -> Any:
         )
     except json.JSONDecodeError as error:
         raise BadJsonError(
-            f"the body is not JSON: {error.msg}",
-            where=f"body, line {error.lineno}, column {error.colno}",
+            "the body is not JSON: {problem}",
+            where=Term("body, line {line}, column {column}", line=error.lineno, column=error.colno),
             fix="check the quotes and commas there",
+            problem=_PROBLEMS.get(error.msg) or Term("it breaks off or goes wrong there"),
         ) from None
     except RecursionError:
         raise _too_deep("body") from None
@@ -105,28 +135,38 @@ def dump_json(value: object) -> bytes:
 def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise BadJsonError(f"the number {text[:40]} is too large", where="body", fix="send less")
+        raise BadJsonError(
+            "the number {number} is too large",
+            where="body",
+            fix="send it as a string",
+            number=text[:40],
+        )
     return number
 
 
 def _constant(text: str) -> float:
-    raise BadJsonError(f"{text} is not JSON", where="body", fix="send null where there is none")
+    raise BadJsonError(
+        "{word} is not JSON", where="body", fix="send null where there is no number", word=text
+    )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        counted = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counted.items() if count > 1)
         raise BadJsonError(
-            f"the key {twice[:80]!r} is given twice", where="body", fix="send each key once"
+            "the key {key!r} is given twice", where="body", fix="send each key once", key=twice[:80]
         )
     return found
 
 
 def _too_deep(where: str) -> BadJsonError:
     return BadJsonError(
-        f"the body is nested over {MAX_DEPTH} deep", where=where, fix="send flat objects"
+        "the body is nested over {limit} deep",
+        where=where,
+        fix="send flat objects",
+        limit=MAX_DEPTH,
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volano.core.errors import RefusedError, StoreError
+from volano.core.errors import RefusedError, StoreError, Term
 from volano.core.nouns import Model
 from volano.export.parity import measure_parity
 from volano.models.bundle import read_arrays, read_spec, write_bundle
@@ -35,7 +35,7 @@ def export(config: ExportConfig, native: Model, store: ArtifactStore, events: Ev
     """
     spec, arrays = read_spec(native.folder), read_arrays(native.folder)
     forms = ("float16", "float32") if config.precision == "auto" else (config.precision,)
-    faults: dict[str, str] = {}
+    faults: dict[str, Term] = {}
     for form in forms:
         with store.draft() as folder:
             write_bundle(folder, replace(spec, form=form), _cast(arrays, form))
@@ -44,21 +44,24 @@ def export(config: ExportConfig, native: Model, store: ArtifactStore, events: Ev
                 with np.errstate(invalid="ignore", over="ignore"):
                     parity = measure_parity(folder, native.folder / "reference.parquet")
             except StoreError as error:
-                faults[form] = error.what
+                faults[form] = Term("{fault}", fault=error)
                 continue
             if parity.holds(config):
                 card = {**native.card, "native": native.hash, "form": form}
                 return store.keep(Model, folder, {**card, "parity": parity.to_dict()})
-            faults[form] = (
-                f"a score differs by {parity.score_gap:.4f}, {parity.agreement:.2%} agree"
+            faults[form] = Term(
+                "a score differs by {gap:.4f}, {share:.2%} agree",
+                gap=parity.score_gap,
+                share=parity.agreement,
             )
             events.note(f"{form} loses parity: {faults[form]}")
-    because = tuple(f"{form}: {fault}" for form, fault in faults.items())
+    because = tuple(Term("{form}: {fault}", form=f, fault=said) for f, said in faults.items())
     raise RefusedError(
-        f"the bundle does not answer as the model that was trained ({'; '.join(because)})",
+        "the bundle does not answer as the model that was trained ({faults})",
         where=native.ref,
         fix="train again; if it stays, report it: a bundle that loses parity is never published",
         because=because,
+        faults=because,
     )
 
 

@@ -66,7 +66,11 @@ class TextClassification:
         if isinstance(cell, list | tuple):
             return [str(part).strip() for part in cell if str(part).strip()]
         if isinstance(cell, dict):
-            raise DataError(f"a label cannot be {cell!r}")
+            raise DataError(
+                "a label cannot be {cell}",
+                fix="write it as a text or a number",
+                cell=str(cell)[:80],
+            )
         text = _whole(cell)
         pieces = text.split(self.labels.separator) if self.labels.separator else [text]
         return [piece.strip() for piece in pieces if piece.strip()]
@@ -79,7 +83,7 @@ class TextClassification:
     def answer_today(self, answer: Answer) -> Answer:
         """An answer under today's names; a removed label stays, since that is what was served."""
         rename = self.labels.rename
-        if not any(label in rename for label in answer.scores):
+        if not rename or not any(label in rename for label in answer.scores):
             return answer
         scores: dict[str, float] = {}
         for label, score in answer.scores.items():
@@ -106,7 +110,9 @@ class TextClassification:
         return LabelOutcomes(labels, truth_NC, decided_NC, scores_NC, self.is_multiple)
 
     def output(self, answer: Answer) -> dict[str, object]:
-        """``label`` or ``labels``, ``confidence``, ``unknown``, ``scores`` and, if asked, why.
+        """``label`` or ``labels``, ``confidence``, ``unknown``, ``scores``, ``route`` and why.
+
+        The route where the project names a precision, the reasons where they were asked for.
 
         Under today's names: a champion from before a renaming must answer as its report says.
         """
@@ -121,6 +127,8 @@ class TextClassification:
             "unknown": answer.unknown,
             "scores": dict(answer.scores),
         }
+        if answer.route is not None:
+            said["route"] = answer.route
         if answer.reasons:
             said["reasons"] = [{"text": text, "weight": weight} for text, weight in answer.reasons]
         return said
@@ -140,6 +148,9 @@ def _named(part: str, names: Sequence[str]) -> str:
     if part in names:
         return part
     raise DataError(
-        f"label {part!r} is not in the label names file, which holds {len(names)} names",
-        fix=f"ids count from 0 to {len(names) - 1}",
+        "label {label!r} is not in the label names file, which holds {count} names",
+        fix="add it to that file, or give its line, counted from 0 to {last}",
+        label=part[:80],
+        count=len(names),
+        last=len(names) - 1,
     )

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volano.models.calibration import Calibration, Floats, Labels, log_softmax
+from volano.models.routing import Curve, sureness
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from volano.train.held_out import Marked
+
 __all__ = [
     "calibrate_many",
     "calibrate_one",
+    "curve_of",
     "fit_temperature",
     "log_loss",
     "with_unknown",
@@ -130,3 +134,17 @@ def with_unknown(
         if right > most_right:
             best, most_right = cut, right
     return replace(fitted, unknown_below=best)
+
+
+def curve_of(fitted: Calibration, held_out: Marked, unknown: int | None) -> Curve:
+    """How right held-out answers were from each confidence on.
+
+    They are answers of models that had not seen the row, which is what new rows will meet. An
+    answer "none of these" is for a person, however sure: nothing can be done with it alone.
+    """
+    found = held_out.outcomes
+    sure_N = sureness(found.scores_NC, found.decided_NC, is_multiple=found.is_multiple)
+    says_none_N = fitted.is_unsure(found.scores_NC)
+    if unknown is not None:
+        says_none_N = found.decided_NC[:, unknown]
+    return Curve.of(sure_N, found.right_N, held_out.unit_N, ~says_none_N)

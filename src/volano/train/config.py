@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from volano.core.config import Config, Derived, Effort
-from volano.core.errors import ConfigError, UnknownNameError
+from volano.core.errors import ConfigError
+from volano.train.suspects import MOST_SUSPECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,7 @@ class TrainConfig(Config):
     folds: Annotated[int, Field(ge=2, le=20)] | Literal["auto"] = "auto"
     settings_tried: Annotated[int, Field(ge=1, le=5)] | Literal["auto"] = "auto"
     unknown_false_alarms: float = Field(0.05, ge=0, le=0.5)
-    suspects: int = Field(100, ge=0, le=10_000)
+    suspects: int = Field(100, ge=0, le=MOST_SUSPECTS)
     seed: int | Literal["auto"] = "auto"
 
 
@@ -68,14 +69,16 @@ def plan_learners(config: TrainConfig, task: Task, known: Mapping[str, Learner])
         fitting = [name for name in task.learners if known[name].fits(task)]
         return tuple(fitting)
     if config.learner not in known:
-        fault = UnknownNameError.among("learner", config.learner, known)
-        raise ConfigError(fault.what, where="train.learner", fix=fault.fix)
+        raise ConfigError.among("learner", config.learner, known, where="train.learner")
     if not known[config.learner].fits(task):
         fits = ", ".join(name for name in known if known[name].fits(task))
         raise ConfigError(
-            f"the learner {config.learner} cannot do this {task.name}",
+            "the learner {learner!r} cannot do this {task}",
             where="train.learner",
-            fix=f"one of {fits}, or auto",
+            fix="one of {known}, or auto",
+            learner=config.learner,
+            task=task.name,
+            known=fits,
         )
     parts = known[config.learner].parts
     return tuple(dict.fromkeys((task.learners[0], *parts, config.learner)))

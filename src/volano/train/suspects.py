@@ -14,7 +14,9 @@ import numpy as np
 if TYPE_CHECKING:
     from volano.models.calibration import Floats, Labels
 
-__all__ = ["Suspect", "find_suspects"]
+__all__ = ["MOST_SUSPECTS", "Suspect", "find_suspects"]
+
+MOST_SUSPECTS = 10_000  # what any setting may ask for
 
 _SURE = 0.8  # several labels: a missing one must be at least this likely
 
@@ -30,7 +32,11 @@ class Suspect:
 
 
 def find_suspects(
-    labels: tuple[str, ...], truth_NC: Labels, scores_NC: Floats, is_multiple: bool, most: int
+    labels: tuple[str, ...],
+    truth_NC: Labels,
+    scores_NC: Floats,
+    is_multiple: bool,
+    most: int = MOST_SUSPECTS,
 ) -> list[Suspect]:
     """At most ``most`` suspects, the likeliest first."""
     usual_C = np.array(

@@ -20,7 +20,9 @@ import pyarrow.parquet as pq
 from volano.core.errors import DataError
 from volano.core.nouns import Dataset, Model
 from volano.models.bundle import write_bundle
+from volano.models.calibration import Calibration
 from volano.tasks.scoring import LabelOutcomes
+from volano.train.calibrate import curve_of
 from volano.train.held_out import HELD_OUT, Marked, write_held_out
 from volano.train.learner import Lesson, TrainingSet
 from volano.train.suspects import find_suspects
@@ -75,17 +77,18 @@ def train(
         fitted.held_out.scores_HC,
         task.is_multiple,
     )
+    marked = Marked(outcomes, both.unit_N[fitted.held_out.row_H])
     held_out = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
     with store.draft() as folder:
-        write_bundle(folder, fitted.spec, fitted.arrays)
+        write_bundle(folder, fitted.spec, {**fitted.arrays, **_curve(fitted, marked)})
         _write_reference(folder, fitted, both)
-        write_held_out(folder, Marked(outcomes, both.unit_N[fitted.held_out.row_H]))
+        write_held_out(folder, marked)
         ids = [
             name
             for split in ("train", "validation")
             for name in data.labelled(split).column("id").to_pylist()
         ]
-        _write_suspects(folder, config, outcomes, [ids[row] for row in fitted.held_out.row_H])
+        _write_suspects(folder, outcomes, [ids[row] for row in fitted.held_out.row_H])
         card = {
             "learner": plan.learner.name,
             "dataset": data.hash,
@@ -139,10 +142,19 @@ def _refuse_nothing_to_learn(rows: TrainingSet, data: Dataset) -> None:
         )
     if len(rows.labels) < 2:
         raise DataError(
-            f"every training row has the same label, {rows.labels[0]!r}: there is nothing to learn",
+            "every training row has the same label, {label!r}: there is nothing to learn",
             where=data.ref,
             fix="add rows with other labels, or name another column: data.fields.target",
+            label=rows.labels[0],
         )
+
+
+def _curve(fitted: Fitted, marked: Marked) -> dict[str, Floats]:
+    """For every learner alike: from which confidence on answers may be given alone."""
+    spec = fitted.spec
+    unknown = spec.labels.index(spec.unknown) if spec.unknown else None
+    calibration = Calibration.load(spec.calibration, fitted.arrays)
+    return curve_of(calibration, marked, unknown).arrays()
 
 
 def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> None:
@@ -160,13 +172,10 @@ def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> None:
     pq.write_table(table, folder / "reference.parquet", compression="zstd")
 
 
-def _write_suspects(
-    folder: Path, config: TrainConfig, outcomes: LabelOutcomes, ids: list[str]
-) -> None:
+def _write_suspects(folder: Path, outcomes: LabelOutcomes, ids: list[str]) -> None:
+    """All of them, the likeliest first: how many are filed is a setting that alters no model."""
     scores: Floats = outcomes.scores_NC
-    found = find_suspects(
-        outcomes.labels, outcomes.truth_NC, scores, outcomes.is_multiple, config.suspects
-    )
+    found = find_suspects(outcomes.labels, outcomes.truth_NC, scores, outcomes.is_multiple)
     table = pa.table(
         {
             "id": pa.array([ids[suspect.row] for suspect in found], pa.string()),
