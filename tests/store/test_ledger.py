@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import gc
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,9 +22,7 @@ from volano.store import predictions, schema
 from volano.store.ledger import Ledger
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
-    from pathlib import Path
 
     Start = Callable[..., subprocess.Popen[str]]
 
@@ -265,3 +266,28 @@ def test_two_processes_may_create_the_same_ledger_at_once(tmp_path: Path, start:
         process.stdin.write("go\n")
         process.stdin.flush()
     assert [process.communicate() for process in processes] == [("", "")] * 2
+
+
+@pytest.mark.slow
+def test_eight_processes_write_and_read_at_once_and_nothing_is_missing() -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "ledger_writers.py"
+    command = [sys.executable, str(script), "--seconds", "8"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ", 0 missing" in ran.stdout
+
+
+def test_the_log_stays_bounded_while_somebody_always_reads(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "_LOG_BYTES", 200_000)
+    monkeypatch.setattr(ledger_module, "_LOG_WAIT_MS", 20)
+    log = ledger.path.with_name("ledger.db-wal")
+    with ledger.read() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM predictions").scalar_one()
+        for number in range(60):
+            predictions.add_predictions(ledger, [prediction(f"{number}-{n}") for n in range(10)])
+        assert log.stat().st_size > 200_000  # what a reader still needs is kept
+    predictions.add_predictions(ledger, [prediction("after")])
+    assert log.stat().st_size < 200_000
+    assert len(predictions.list_predictions(ledger)) == 601

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,15 +11,19 @@ from volano.core.hashing import hash_json
 from volano.core.nouns import Prediction
 from volano.store import schema
 from volano.store.audit import list_audit
+from volano.store.ids import prediction_ids
 from volano.store.predictions import (
+    PredictionRow,
     add_feedback,
     add_predictions,
+    append_predictions,
     find_predictions,
     list_feedback,
     list_predictions,
     purge_predictions,
 )
 from volano.store.reviews import ReviewItem, answered_reviews, file_reviews, open_reviews
+from volano.store.subjects import suppress
 
 if TYPE_CHECKING:
     from volano.store.ledger import Ledger
@@ -69,6 +74,40 @@ def test_retention_erases_inputs_and_keeps_their_hash(ledger: Ledger) -> None:
         kept = connection.execute(select(table.c.input_hash).where(table.c.id == "old"))
         assert kept.scalar_one() == hash_json({"body": "卡在哪里 old"})
     assert [deed.action for deed in list_audit(ledger)] == ["purge-predictions"]
+
+
+def test_retention_erases_what_people_wrote_and_keeps_what_is_counted(ledger: Ledger) -> None:
+    add_predictions(ledger, [prediction("old", subject="ann", group="gold")])
+    said = {"label": "卡", "score": 1, "comment": "she called", "output": "退款", "by": "bo"}
+    add_feedback(ledger, [{"prediction": "old", **said}])
+    purge_predictions(ledger, time.time() + 1)
+    kept = find_predictions(ledger, ["old"])["old"]
+    assert (kept.subject, kept.group) == (None, None)
+    (signal,) = list_feedback(ledger)
+    assert (signal.label, signal.score, signal.by) == (("卡",), 1.0, "bo")
+    assert (signal.comment, signal.output) == (None, None)
+    assert purge_predictions(ledger, time.time() + 1) == 0
+    assert len(list_audit(ledger)) == 1
+
+
+def test_words_about_an_erased_person_are_not_kept(ledger: Ledger) -> None:
+    (before,) = prediction_ids(1)
+    time.sleep(0.002)
+    suppress(ledger, "C-0252", reason="asked", by="ann")
+    time.sleep(0.002)
+    (on_its_way,) = prediction_ids(1)
+    row = PredictionRow("theirs", 1.0, "m", "{}", "h", '{"label":"a"}', "C-0252", None, 1.0)
+    append_predictions(ledger, [row])
+    add_predictions(ledger, [prediction("theirs too", subject="C-0252"), prediction("other")])
+    said = {"label": "a", "comment": "she called", "output": "so", "by": "bo"}
+    names = ("theirs", "theirs too", before, on_its_way, "other")
+    kept = add_feedback(ledger, [{"prediction": name, **said} for name in names])
+    words = [(signal.comment, signal.output) for signal in kept]
+    assert words == [(None, None)] * 3 + [("she called", "so")] * 2
+    assert {(signal.label, signal.by) for signal in kept} == {(("a",), "bo")}
+    named = {"prediction": "other", "comment": "C-0252 called", "by": "C-0252", "score": 1}
+    (signal,) = add_feedback(ledger, [named])
+    assert (signal.comment, signal.by, signal.score) == (None, None, 1.0)
 
 
 def test_an_erased_input_leaves_no_trace_in_the_file(ledger: Ledger) -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from volano.core.errors import StoreError, UnknownNameError, UserError
 from volano.core.hashing import SHORT
 from volano.core.nouns import Artifact, Dataset, Model, Report
+from volano.store.disk import telling_disk
+from volano.store.erasing import buried, bury, successor_of, sweep_buried
 from volano.store.local import LocalFolder
 from volano.store.manifest import AGAIN, CARD, HASH, MANIFEST, Manifest, NewerFormatError
 
@@ -103,17 +105,19 @@ class ArtifactStore:
         for name in (CARD, MANIFEST):
             if (draft / name).exists():
                 raise StoreError(
-                    f"the draft already holds {name!r}, which the store writes",
+                    "the draft already holds {name!r}, which the store writes",
                     where=str(draft),
                     fix="give that file another name",
+                    name=name,
                 )
         text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False)
-        (draft / CARD).write_text(text + "\n", "utf-8", newline="\n")
-        manifest = Manifest.of(noun.noun, draft, outside)
-        (draft / MANIFEST).write_bytes(manifest.to_bytes())
-        if self._remote is not None:
-            self._remote.publish(draft, manifest)
-        self._here.publish(draft, manifest)
+        with telling_disk(draft):
+            (draft / CARD).write_text(text + "\n", "utf-8", newline="\n")
+            manifest = Manifest.of(noun.noun, draft, outside)
+            (draft / MANIFEST).write_bytes(manifest.to_bytes())
+            if self._remote is not None:
+                self._remote.publish(draft, manifest)
+            self._here.publish(draft, manifest)
         return self._describe(noun, manifest.hash)
 
     def open(self, noun: type[A], name: str) -> A:
@@ -149,21 +153,31 @@ class ArtifactStore:
         if HASH.fullmatch(name):
             if where.has(noun.noun, name):
                 return name
+            if successor := self.successor(noun, name):
+                return successor
             raise StoreError(
-                f"{noun.noun}:{name[:SHORT]} is not in the store",
+                "{noun}:{hash} is not in the store",
                 where=str(where.place(noun.noun, name)),
                 fix="run the turn again: it is made anew from its inputs",
+                noun=noun.noun,
+                hash=name[:SHORT],
             )
         known = where.hashes(noun.noun)
         starting = [found for found in known if name and found.startswith(name)]
         if not starting:
+            gone = [found for found in buried(where, noun.noun) if name and found.startswith(name)]
+            if len(gone) == 1:
+                return self._resolve(noun, gone[0])
             shorts = [found[:SHORT] for found in known]
             raise UnknownNameError.among(noun.noun, name, shorts, where=self.url)
         if len(starting) > 1:
             raise UserError(
-                f"{len(starting)} {noun.noun}s start with {name!r}",
+                "{count} artifacts start with {name!r}",
                 where=self.url,
-                fix="write more of the hash: " + ", ".join(n[:SHORT] for n in starting[:5]),
+                fix="write more of the hash: {hashes}",
+                count=len(starting),
+                name=name,
+                hashes=", ".join(n[:SHORT] for n in starting[:5]),
             )
         return starting[0]
 
@@ -185,17 +199,76 @@ class ArtifactStore:
         where = self._here if here or self._remote is None else self._remote
         try:
             card = json.loads(where.read(noun.noun, name, CARD))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(
-                f"{CARD!r} of {noun.noun}:{name[:SHORT]} is damaged: {error}",
+                "{file!r} of {noun}:{hash} is damaged: {error}",
                 where=str(where.place(noun.noun, name)),
                 fix=AGAIN,
+                file=CARD,
+                noun=noun.noun,
+                hash=name[:SHORT],
+                error=error,
             ) from None
         return noun(hash=name, folder=self._here.place(noun.noun, name), card=card)
+
+    def hashes(self, noun: type[Artifact]) -> tuple[str, ...]:
+        """The names of all artifacts of one noun, damaged ones too."""
+        return tuple((self._remote or self._here).hashes(noun.noun))
+
+    def successor(self, noun: type[Artifact], name: str) -> str | None:
+        """What took the place of an erased artifact, empty for nothing; None for any other."""
+        return successor_of(self._remote or self._here, noun.noun, name)
+
+    def bury(self, noun: type[Artifact], name: str, successor: str = "") -> None:
+        """Write the tombstone of an artifact that is about to be erased.
+
+        As long as the artifact is there, it is what ``open`` gives.
+        """
+        bury(self._remote or self._here, noun.noun, name, successor)
+
+    def erase(self, noun: type[Artifact], name: str) -> None:
+        """Delete an artifact that has a tombstone, here and in its remote place."""
+        assert self.successor(noun, name) is not None, "bury it first"
+        if self._remote is not None:
+            self._remote.remove(noun.noun, name)
+        self._here.remove(noun.noun, name)
+
+    def sweep_erased(self) -> None:
+        """Delete what a killed process left of artifacts that it was erasing."""
+        self._here.sweep()
+        if self._remote is not None:
+            for noun in NOUNS:
+                sweep_buried(self._remote, noun.noun)
 
     def sweep(self) -> int:
         """Remove drafts of killed processes (``draft`` does so too); how many those were."""
         return self._here.sweep()
+
+    def remove(self, noun: type[Artifact], name: str) -> int:
+        """Take an artifact away, and its copy; hold the project's lock meanwhile.
+
+        Returns:
+            The bytes that its files had.
+        """
+        num_bytes = self._here.remove(noun.noun, name)
+        return num_bytes if self._remote is None else self._remote.remove(noun.noun, name)
+
+    def num_bytes(self, noun: type[Artifact], name: str) -> int:
+        """What the files of an artifact take."""
+        return (self._remote or self._here).num_bytes(noun.noun, name)
+
+    def mend(self) -> tuple[str, ...]:
+        """Fetch every damaged copy of a remote artifact again; the hashes of those mended."""
+        if self._remote is None:
+            return ()
+        mended = []
+        for noun in NOUNS:
+            for name in self._here.hashes(noun.noun):
+                if not self._is_cached(noun, name):
+                    with suppress(StoreError):  # damaged there too: verify tells of it
+                        self.open(noun, name)
+                        mended.append(name)
+        return tuple(mended)
 
     def verify(self) -> tuple[Fault, ...]:
         """Everything in the store that is damaged, half-written or not ours."""

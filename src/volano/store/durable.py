@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from volano.store.disk import telling_disk
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -45,7 +47,8 @@ def sync_tree(folder: Path) -> None:
 def write_file(path: Path, content: bytes) -> None:
     """Replace ``path`` at once: a reader sees the old content or the new."""
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    fresh.write_bytes(content)
-    sync_file(fresh)
-    fresh.replace(path)
-    sync_folder(path.parent)
+    with telling_disk(path):
+        fresh.write_bytes(content)
+        sync_file(fresh)
+        fresh.replace(path)
+        sync_folder(path.parent)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from volano.core.errors import StoreError
 from volano.store.artifacts import Fault
+from volano.store.erasing import ERASED
 from volano.store.local import DRAFTS
 from volano.store.manifest import HASH, MANIFEST, NewerFormatError
 
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect_local", "inspect_remote"]
 
+_REMOVE = "volano doctor --repair removes it"
 _NOT_OURS = "move it elsewhere; volano neither reads nor removes it"
 
 
 def inspect_local(store: LocalFolder, nouns: tuple[str, ...]) -> list[Fault]:
     """Every fault of a local folder."""
     faults = [
-        Fault("leftover", str(path), "a process was stopped while it wrote this", "remove it")
+        Fault("leftover", str(path), "a process was stopped while it wrote this", _REMOVE)
         for path in store.leftovers()
     ]
     faults += [_stranger(path) for path in _strangers(store.root, nouns)]
@@ -61,7 +63,7 @@ def _check(store: LocalFolder | RemoteFolder, noun: str, name: str) -> list[Faul
 
 def _strangers(root: Path, nouns: tuple[str, ...]) -> Iterator[Path]:
     for path in _children(root):
-        if path.name not in (*nouns, DRAFTS):
+        if path.name not in (*nouns, DRAFTS, ERASED):
             yield path
     for noun in nouns:
         for shelf in _children(root / noun):

@@ -13,7 +13,7 @@ import threading
 import weakref
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import unquote
 
 from sqlalchemy import URL, Engine, create_engine, event
@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from volano.core.errors import BusyError, ConfigError, StoreError, VolanoError
+from volano.store.disk import DiskError, disk_fault, full_disk
 from volano.store.schema import KNOWN_REVISIONS, REVISION
 
 if TYPE_CHECKING:
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Ledger", "LedgerBusyError"]
+__all__ = ["Ledger", "LedgerBusyError", "telling_ledger"]
 
 WAIT_SECONDS = 30.0
 _NUM_KEPT_READERS = 8
+# The log is written again from its start when no reader needs it. Readers that always overlap would
+# let it grow for ever; past this size the writer waits a moment for them.
+_LOG_BYTES = 32 * 2**20
+_LOG_WAIT_MS = 200
 
 
 class LedgerBusyError(BusyError):
@@ -57,11 +62,13 @@ class Ledger:
         # make them poll. Readers cannot write, so a forgotten ``write()`` fails at once.
         self._writer = _engine(path, "BEGIN IMMEDIATE", query_only=False)
         self._readers = _engine(path, "BEGIN", query_only=True)
+        self._appender = _engine(path, "BEGIN IMMEDIATE", query_only=False, synchronous="NORMAL")
         self._watch: Any = None
         self._watch_lock = threading.Lock()
         self._closing = ExitStack()
         self._closing.callback(self._writer.dispose)
         self._closing.callback(self._readers.dispose)
+        self._closing.callback(self._appender.dispose)
         self._finalizer = weakref.finalize(self, self._closing.close)
 
     @classmethod
@@ -84,8 +91,21 @@ class Ledger:
         Raises:
             LedgerBusyError: others kept the ledger for half a minute.
         """
-        with self._telling(), self._writer.begin() as connection:
-            yield connection
+        with self._telling():
+            with self._writer.begin() as connection:
+                yield connection
+            self._bound_log()
+
+    @contextmanager
+    def append(self) -> Iterator[Connection]:
+        """Like ``write``, without a sync: a killed process loses nothing, a power cut may.
+
+        Later ``write``s sync the same file, and with it whatever was appended before.
+        """
+        with self._telling():
+            with self._appender.begin() as connection:
+                yield connection
+            self._bound_log()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -103,6 +123,28 @@ class Ledger:
                 self._closing.callback(self._watch.close)
             found = self._watch.driver_connection.execute("PRAGMA data_version").fetchone()
             return int(found[0])
+
+    def fold_log(self) -> bool:
+        """Bring what the log holds into the file, and empty it; False where a reader needs it."""
+        with self._telling(), closing(self._writer.raw_connection()) as pooled:
+            connection: Any = pooled.driver_connection
+            connection.execute(f"PRAGMA busy_timeout={_LOG_WAIT_MS}")
+            try:
+                is_held = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                connection.execute(f"PRAGMA busy_timeout={WAIT_SECONDS * 1000:.0f}")
+            return not is_held
+
+    def _bound_log(self) -> None:
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            is_long = log.stat().st_size > _LOG_BYTES
+        except OSError:
+            return
+        if is_long:  # a long reader (a backup) is not waited for: the next write tries again
+            self.fold_log()
 
     def close(self) -> None:
         """Close every connection."""
@@ -127,7 +169,9 @@ class Ledger:
             raise _translated(error, self.path) from error
 
 
-def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
+def _engine(
+    path: Path, begin: str, *, query_only: bool, synchronous: Literal["FULL", "NORMAL"] = "FULL"
+) -> Engine:
     writer = {"pool_size": 1, "max_overflow": 0, "pool_timeout": WAIT_SECONDS}
     readers = {"pool_size": _NUM_KEPT_READERS, "max_overflow": -1}
     engine = create_engine(
@@ -143,7 +187,7 @@ def _engine(path: Path, begin: str, *, query_only: bool) -> Engine:
         # Python's own transaction control would begin late, and as a reader.
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA fullfsync=ON")  # macOS: fsync alone leaves data in the drive
         connection.execute("PRAGMA secure_delete=ON")  # what is erased leaves no trace in the file
         connection.execute(f"PRAGMA query_only={'ON' if query_only else 'OFF'}")
@@ -170,8 +214,9 @@ def _path_of(place: str | Path) -> Path:
     if scheme == "sqlite" and rest:
         return Path(unquote(rest))
     raise ConfigError(
-        f"{text.partition('://')[0]!r} is not a database that the ledger can use yet",
+        "{kind!r} is not a database that the ledger can use yet",
         fix="sqlite:///path/to/ledger.db, or leave it out",
+        kind=text.partition("://")[0],
     )
 
 
@@ -196,9 +241,11 @@ def _revision_of(path: Path) -> str | None:
     revision = str(found[0]) if found else None
     if revision is not None and revision not in KNOWN_REVISIONS:
         raise StoreError(
-            f"the ledger has schema {revision!r}; this volano knows up to {REVISION!r}",
+            "the ledger has schema {found!r}; this volano knows up to {known!r}",
             where=str(path),
             fix="pip install --upgrade volano",
+            found=revision,
+            known=REVISION,
         )
     return revision
 
@@ -218,9 +265,10 @@ def _migrate(path: Path) -> None:
             mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
             if mode != "wal":
                 raise StoreError(
-                    f"the ledger needs a write-ahead log, and here SQLite offers {mode!r}",
+                    "the ledger needs a write-ahead log, and here SQLite offers {mode!r}",
                     where=str(path),
-                    fix="keep the project on a local disk",
+                    fix="keep the state of the project on a local disk: volano move NEWPLACE",
+                    mode=str(mode),
                 )
             engine = _engine(path, "BEGIN IMMEDIATE", query_only=False)
             try:
@@ -236,16 +284,47 @@ def _migrate(path: Path) -> None:
         raise _translated(error, path) from error
 
 
+@contextmanager
+def telling_ledger(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of the file at ``path`` into what a person can act on."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(error, path) from error
+
+
 def _busy(path: Path) -> LedgerBusyError:
     return LedgerBusyError(
-        f"the ledger was in use by others for {WAIT_SECONDS:.0f} seconds",
+        "the ledger was in use by others for {seconds} seconds",
         where=str(path),
         fix="try again when the other process has finished",
+        seconds=round(WAIT_SECONDS),
     )
 
 
 def _translated(error: BaseException | None, path: Path) -> VolanoError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if isinstance(error, OSError):
+        return disk_fault(error, path) or _unusable(error, path, "volano doctor")
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    kind = code & 0xFF  # the rest says more exactly where in SQLite it came up
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _busy(path)
-    return StoreError(f"the ledger cannot be used: {error}", where=str(path), fix="volano doctor")
+    if kind == sqlite3.SQLITE_FULL:
+        return full_disk(path)
+    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _unusable(
+            error, path, "volano doctor --repair; if that cannot mend it: volano restore FILE"
+        )
+    if kind in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+        return DiskError(
+            "the ledger cannot be used: {error}",
+            where=str(path),
+            fix="the file and its folder must be on a local disk and writable for the user who "
+            "runs volano",
+            error=str(error),
+        )
+    return _unusable(error, path, "volano doctor")
+
+
+def _unusable(error: BaseException | None, path: Path, fix: str) -> StoreError:
+    return StoreError("the ledger cannot be used: {error}", where=str(path), fix=fix, error=error)

@@ -145,7 +145,8 @@ def _require(connection: Connection, *names: str) -> None:
     for name in names:
         if name not in known:
             raise StoreError(
-                f"the ledger knows no artifact {name[:SHORT]!r}",
+                "the ledger knows no artifact {hash!r}",
                 where="lineage",
                 fix="record_artifact(ledger, artifact) first",
+                hash=name[:SHORT],
             )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from volano.core.errors import StoreError
 from volano.core.hashing import SHORT, hash_file
+from volano.store.disk import disk_fault, telling_disk
 from volano.store.durable import sync_folder, sync_tree
 from volano.store.manifest import AGAIN, HASH, MANIFEST, Manifest, NewerFormatError
 
@@ -38,21 +39,23 @@ class LocalFolder:
         """A folder to fill; whatever is still in it at the end is removed."""
         from filelock import FileLock
 
-        self.sweep()
-        self._drafts.mkdir(parents=True, exist_ok=True)
         folder = self._drafts / uuid.uuid4().hex
         lock = self._lock_of(folder)
-        # Locked before it exists: a sweep looks only at folders, so it never meets an unlocked one
-        # that is alive.
-        try:
-            with FileLock(lock):
-                folder.mkdir()
-                try:
-                    yield folder
-                finally:
-                    shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            lock.unlink(missing_ok=True)
+        # What the maker writes into the draft meets the same disk, so it is told here for all.
+        with telling_disk(folder):
+            self.sweep()
+            self._drafts.mkdir(parents=True, exist_ok=True)
+            # Locked before it exists: a sweep looks only at folders, so it never meets an unlocked
+            # one that is alive.
+            try:
+                with FileLock(lock):
+                    folder.mkdir()
+                    try:
+                        yield folder
+                    finally:
+                        shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                lock.unlink(missing_ok=True)
 
     def holds(self, draft: Path) -> bool:
         """Whether ``draft`` came from this store, so that publishing is one rename."""
@@ -113,10 +116,14 @@ class LocalFolder:
         try:
             return path.read_bytes()
         except OSError as error:
-            raise StoreError(
-                f"{file!r} of {noun}:{name[:SHORT]} cannot be read: {error.strerror}",
+            raise disk_fault(error, path) or StoreError(
+                "{file!r} of {noun}:{hash} cannot be read: {reason}",
                 where=str(path),
                 fix=AGAIN,
+                file=file,
+                noun=noun,
+                hash=name[:SHORT],
+                reason=error.strerror,
             ) from None
 
     def publish(self, draft: Path, manifest: Manifest) -> None:
@@ -139,10 +146,26 @@ class LocalFolder:
         for folder in (target.parent, target.parent.parent, self.root):
             sync_folder(folder)
 
-    def _retire(self, damaged: Path) -> None:
+    def _retire(self, folder: Path) -> None:
+        self._drafts.mkdir(parents=True, exist_ok=True)
         aside = self._drafts / uuid.uuid4().hex
-        damaged.rename(aside)
+        folder.rename(aside)  # gone at once: whoever is killed here leaves a dead draft
+        sync_folder(folder.parent)
         shutil.rmtree(aside, ignore_errors=True)
+
+    def remove(self, noun: str, name: str) -> int:
+        """Take an artifact away, whole and at once; the bytes that its files had."""
+        folder = self.place(noun, name)
+        num_bytes = self.num_bytes(noun, name)
+        with telling_disk(folder):
+            if folder.is_dir():
+                self._retire(folder)
+        return num_bytes
+
+    def num_bytes(self, noun: str, name: str) -> int:
+        """What the files of an artifact take; 0 where it is not here."""
+        found = self.place(noun, name).rglob("*")
+        return sum(path.stat().st_size for path in found if path.is_file())
 
     def verify(self, noun: str, name: str) -> Manifest:
         """Compare every file with the manifest.

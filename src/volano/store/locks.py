@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from volano.core.errors import BusyError
+from volano.store.disk import telling_disk
 from volano.store.durable import write_file
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def project_lock(path: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_name(path.name + ".holder")
     try:
-        lock = FileLock(path, timeout=wait_seconds, thread_local=False).acquire()
+        with telling_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, timeout=wait_seconds, thread_local=False).acquire()
     except Timeout:
         raise _busy(path, holder) from None
     with lock:
@@ -50,8 +52,17 @@ def project_lock(path: Path, *, wait_seconds: float = 0.0) -> Iterator[None]:
 def _busy(path: Path, holder: Path) -> BusyError:
     try:
         found = json.loads(holder.read_bytes())
-        who = f"process {found['pid']}, since {found['since']}"
-        fix = f"wait until it ends, or stop process {found['pid']}"
+        pid, since = found["pid"], found["since"]
     except (OSError, ValueError, KeyError, TypeError):
-        who, fix = "it began just now", "wait until it ends"  # the holder has not written yet
-    return BusyError(f"a turn of this project is running already ({who})", where=str(path), fix=fix)
+        return BusyError(  # the holder has not written yet
+            "a turn of this project is running already (it began just now)",
+            where=str(path),
+            fix="wait until it ends",
+        )
+    return BusyError(
+        "a turn of this project is running already (process {pid}, since {since})",
+        where=str(path),
+        fix="wait until it ends, or stop process {pid}",
+        pid=pid,
+        since=since,
+    )

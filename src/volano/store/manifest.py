@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import StoreError
+from volano.core.errors import StoreError, Term
 from volano.core.hashing import SHORT, hash_file, hash_json
 
 if TYPE_CHECKING:
@@ -54,18 +54,20 @@ class Manifest:
             name = path.relative_to(folder).as_posix()
             if path.is_symlink():
                 raise StoreError(
-                    f"{name!r} is a link; an artifact holds files only",
+                    "{name!r} is a link; an artifact holds files only",
                     where=str(folder),
                     fix="copy the file into the draft",
+                    name=name,
                 )
             if path.is_file() and name != MANIFEST:
                 files[name] = hash_file(path)
         found = cls(noun, files, tuple(sorted(outside & files.keys())), time.time())
         if not found.identity:
             raise StoreError(
-                f"the draft has no file that tells this {noun} from another",
+                "the draft has no file that tells this {noun} from another",
                 where=str(folder),
                 fix="write its files into the draft before keeping it",
+                noun=Term(noun),
             )
         return found
 
@@ -87,9 +89,11 @@ class Manifest:
         """
         if self.noun != noun or self.hash != name:
             raise StoreError(
-                f"{MANIFEST} of {noun}:{name[:SHORT]} is damaged: it describes another artifact",
+                "the manifest of {noun}:{hash} is damaged: it describes another artifact",
                 where=where,
                 fix=AGAIN,
+                noun=noun,
+                hash=name[:SHORT],
             )
 
     def compare(self, file: str, found: str | None, *, where: str) -> None:
@@ -100,9 +104,11 @@ class Manifest:
         """
         if found == self.files[file]:
             return
-        fault = "missing" if found is None else "damaged: its content has another hash"
+        what = "{file!r} of {noun}:{hash} is missing"
+        if found is not None:
+            what = "{file!r} of {noun}:{hash} is damaged: its content has another hash"
         raise StoreError(
-            f"{file!r} of {self.noun}:{self.hash[:SHORT]} is {fault}", where=where, fix=AGAIN
+            what, where=where, fix=AGAIN, file=file, noun=self.noun, hash=self.hash[:SHORT]
         )
 
     def to_bytes(self) -> bytes:
@@ -128,14 +134,16 @@ class Manifest:
             body = json.loads(content)
             if int(body["format"]) > FORMAT:
                 raise NewerFormatError(
-                    f"the artifact has format {body['format']}; this volano reads up to {FORMAT}",
+                    "the artifact has format {found}; this volano reads up to {known}",
                     where=where,
                     fix="pip install --upgrade volano",
+                    found=body["format"],
+                    known=FORMAT,
                 )
             return cls._from_json(body)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(
-                f"{MANIFEST} is damaged: {error}", where=where, fix="volano doctor"
+                "the manifest is damaged: {error}", where=where, fix=AGAIN, error=error
             ) from error
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import insert, select
 
-from volano.core.errors import BusyError, UserError
+from volano.core.errors import BusyError, Term, UserError
 from volano.core.hashing import SHORT
 from volano.core.nouns import Model, Release
 from volano.store import schema
@@ -78,9 +78,11 @@ def promote(
         found = current["model"] if current is not None else None
         if expected is not ANY and expected != found:
             raise BusyError(
-                f"the champion changed from {_short(expected)} to {_short(found)} meanwhile",
+                "the champion changed from {expected} to {found} meanwhile",
                 where="releases",
                 fix="volano turn: it compares with the new champion",
+                expected=_short(expected),
+                found=_short(found),
             )
         row = {
             "model": name,
@@ -155,4 +157,4 @@ def _release(row: RowMapping) -> Release:
 
 
 def _short(name: str | None) -> str:
-    return f"model:{name[:SHORT]}" if name else "none"
+    return f"model:{name[:SHORT]}" if name else Term("none")

@@ -16,7 +16,24 @@ from volano.store.manifest import AGAIN, HASH, MANIFEST, Manifest, NewerFormatEr
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["RemoteFolder"]
+__all__ = ["RemoteFolder", "package_for"]
+
+_PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"),
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss"), "adlfs"),
+    "oss": "ossfs",
+}
+
+
+def package_for(url: str) -> str:
+    """The package by which fsspec reaches an address.
+
+    >>> package_for("s3://bucket/folder")
+    's3fs'
+    """
+    scheme = url.partition("://")[0]
+    return _PACKAGES.get(scheme, "the package for " + scheme)
 
 
 class RemoteFolder:
@@ -40,12 +57,18 @@ class RemoteFolder:
             filesystem, root = url_to_fs(url)
         except ValueError as error:
             raise ConfigError(
-                f"{url!r} is not a place for artifacts: {error}",
+                "{url!r} is not a place for artifacts: {error}",
                 fix="a folder, or s3://bucket/folder",
+                url=url,
+                error=error,
             ) from None
         except ImportError as error:
             raise MissingExtraError(
-                f"{url!r} needs a package that is not installed", fix=str(error)
+                "{url!r} needs a package that is not installed: {error}",
+                fix="pip install {package}",
+                url=url,
+                error=error,
+                package=package_for(url),
             ) from None
         return cls(filesystem, root)
 
@@ -84,7 +107,12 @@ class RemoteFolder:
             content: bytes = self._filesystem.cat_file(path)
         except FileNotFoundError:
             raise StoreError(
-                f"{file!r} of {noun}:{name[:SHORT]} is missing", where=path, fix=AGAIN
+                "{file!r} of {noun}:{hash} is missing",
+                where=path,
+                fix=AGAIN,
+                file=file,
+                noun=noun,
+                hash=name[:SHORT],
             ) from None
         return content
 
@@ -104,6 +132,40 @@ class RemoteFolder:
             target = self.place(manifest.noun, manifest.hash, file)
             self._filesystem.makedirs(target.rpartition("/")[0], exist_ok=True)
             self._filesystem.put_file(str(draft / file), target)
+
+    def remove(self, noun: str, name: str) -> int:
+        """Take an artifact away, its manifest first; the bytes that its files had."""
+        folder = self.place(noun, name)
+        num_bytes = self.num_bytes(noun, name)
+        if self.has(noun, name):
+            self._filesystem.rm_file(self.place(noun, name, MANIFEST))
+        if self._filesystem.exists(folder):
+            self._filesystem.rm(folder, recursive=True)
+        return num_bytes
+
+    def num_bytes(self, noun: str, name: str) -> int:
+        """What the files of an artifact take; 0 where it is not there."""
+        found = self._filesystem.find(self.place(noun, name), detail=True)
+        return sum(int(about["size"] or 0) for about in found.values())
+
+    def write_beside(self, file: str, content: bytes) -> None:
+        """Write a file that is no part of an artifact; ``file`` is relative to the root."""
+        path = f"{self.root}/{file}"
+        self._filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._filesystem.pipe_file(path, content)
+
+    def read_beside(self, file: str) -> bytes:
+        """What ``write_beside`` wrote; FileNotFoundError where it did not."""
+        self._filesystem.invalidate_cache()
+        content: bytes = self._filesystem.cat_file(f"{self.root}/{file}")
+        return content
+
+    def list_beside(self, folder: str) -> list[str]:
+        """The names of the files in a folder that is no part of an artifact."""
+        self._filesystem.invalidate_cache()
+        return [
+            str(path).rpartition("/")[2] for path in self._filesystem.find(f"{self.root}/{folder}")
+        ]
 
     def download(self, noun: str, name: str, into: Path) -> Manifest:
         """Copy an artifact into a local folder, and compare every file with the manifest.

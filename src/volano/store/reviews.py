@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 ReviewTopic = Literal["prediction", "example"]
-ReviewWhy = Literal["random", "unsure", "suspect-label", "conflict"]
+ReviewWhy = Literal["person", "random", "unsure", "suspect-label", "conflict"]
 ReviewState = Literal["open", "answered", "skipped"]
 RANDOM: ReviewWhy = "random"
 
@@ -99,9 +99,10 @@ def file_reviews(ledger: Ledger, items: Sequence[ReviewItem]) -> tuple[ReviewIte
     for number, given in enumerate(items):
         if not 0 < given.probability <= 1:
             raise DataError(
-                f"the probability of being picked is {given.probability!r}",
+                "the probability of being picked is {probability!r}",
                 where=f"review item {number}, {given.ref!r}",
                 fix="give one above 0 and at most 1",
+                probability=given.probability,
             )
     with ledger.write() as connection:
         filed = [_file(connection, given) for given in items]
@@ -159,9 +160,10 @@ def answer_reviews(ledger: Ledger, answers: Sequence[ReviewAnswer]) -> tuple[Rev
             present = connection.execute(query).mappings().first()
             if present is None:
                 raise DataError(
-                    f"there is no review item {answer.id}",
+                    "there is no review item {id}",
                     where="review",
                     fix="volano review --export FILE writes those that are open",
+                    id=answer.id,
                 )
             if answer.is_beside:
                 present = _insert(connection, present)

@@ -6,18 +6,21 @@ they answer "is this person here?" and outlive an erasure without naming anybody
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from volano.core.hashing import hash_bytes
+from volano.core.subjects import subject_name
 from volano.store import schema
 from volano.store.audit import record_within
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -26,13 +29,26 @@ if TYPE_CHECKING:
 __all__ = [
     "Tombstone",
     "add_tombstone",
+    "allow",
+    "bury_rows",
+    "drop_index",
     "hash_subject",
     "index_subjects",
+    "is_named_in",
     "list_tombstones",
+    "move_index",
     "suppress",
+    "suppress_within",
     "suppressed",
+    "suppressed_among",
+    "suppressed_within",
     "where_is",
 ]
+
+_CELL_ENDS = re.compile(r"[,;\t|\r\n]+")
+_WORD_ENDS = re.compile(r"[\s,;|\"'{}\[\]():<>=\u3000-\u303f\uff00-\uff0f\uff1a-\uff20]+")
+_QUOTED = re.compile(r'"([^"]*)"')
+_LATIN = re.compile(r"[A-Za-z0-9_.@+-]+")
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,41 @@ def hash_subject(subject: str) -> str:
     'acade5fe58d0'
     """
     return hash_bytes(subject.encode())
+
+
+def is_named_in(raw: str, hashes: Collection[str]) -> bool:
+    """Whether a cell or a word of raw text is the name of one of these subjects (their hashes).
+
+    >>> is_named_in("R1;no quote,customer-7", {hash_subject("customer-7")})
+    True
+    >>> is_named_in("R1;no quote,customer-77", {hash_subject("customer-7")})
+    False
+    """
+    return any(hash_subject(name) in hashes for name in set(_names_in(raw)))
+
+
+def _names_in(raw: str) -> Iterator[str]:
+    pieces: list[object] = [
+        *(cell.strip().strip("\"'") for cell in _CELL_ENDS.split(raw)),
+        *_WORD_ENDS.split(raw),
+        *_QUOTED.findall(raw),
+        *_LATIN.findall(raw),
+    ]
+    if raw.lstrip().startswith("{"):
+        pieces += _values_of(raw)
+    for piece in set(pieces):
+        name = subject_name(piece)
+        if name is not None:
+            yield name
+            yield name.strip(".")
+
+
+def _values_of(raw: str) -> Iterable[object]:
+    try:
+        row = json.loads(raw)
+    except (ValueError, RecursionError):  # nested without end
+        return ()
+    return (cell for cell in row.values() if not isinstance(cell, dict | list))
 
 
 def index_subjects(ledger: Ledger, subjects_to_count: Mapping[str, int], where: str) -> None:
@@ -96,31 +147,89 @@ def where_is(ledger: Ledger, subject: str) -> dict[str, int]:
 def suppress(ledger: Ledger, subject: str, *, reason: str, by: str) -> None:
     """Keep a subject's data from being collected again."""
     with ledger.write() as connection:
-        _suppress(connection, hash_subject(subject), reason, by)
+        suppress_within(connection, subject, reason=reason, by=by)
+
+
+def suppress_within(connection: Connection, subject: str, *, reason: str, by: str) -> None:
+    """The same inside a transaction."""
+    suppressions, name = schema.suppressions, hash_subject(subject)
+    present = select(suppressions.c.subject).where(suppressions.c.subject == name)
+    if connection.execute(present).first() is None:
+        row = {"subject": name, "reason": reason, "by": by, "at": time.time()}
+        connection.execute(insert(suppressions).values(row))
+
+
+def allow(ledger: Ledger, subject: str, *, by: str) -> bool:
+    """Let a subject's data be collected again; whether it was suppressed."""
+    name = hash_subject(subject)
+    with ledger.write() as connection:
+        suppressions = schema.suppressions
+        gone = connection.execute(delete(suppressions).where(suppressions.c.subject == name))
+        if gone.rowcount:
+            record_within(connection, by, "allow", {"subject": name})
+    return bool(gone.rowcount)
+
+
+def suppressed_among(connection: Connection, subjects: Collection[str]) -> set[str]:
+    """Those of the subjects whose data may not be kept; one look where nobody is suppressed."""
+    hashes = suppressed_within(connection)
+    return {name for name in subjects if hash_subject(name) in hashes} if hashes else set()
+
+
+def suppressed_within(connection: Connection) -> dict[str, float]:
+    """The hashes (``hash_subject``) whose data may not be collected, and since when."""
+    query = select(schema.suppressions.c.subject, schema.suppressions.c.at)
+    return {str(row.subject): float(row.at) for row in connection.execute(query)}
+
+
+def drop_index(connection: Connection, subject: str) -> None:
+    """Say that nothing of a subject is anywhere, pruned places included."""
+    subjects = schema.subjects
+    connection.execute(delete(subjects).where(subjects.c.subject == hash_subject(subject)))
+
+
+def move_index(connection: Connection, old: str, new: str) -> None:
+    """Say that what was in the place ``old`` is in ``new``."""
+    subjects = schema.subjects
+    known = select(subjects.c.subject).where(subjects.c.place == new)
+    again = (subjects.c.place == old, subjects.c.subject.in_(known))
+    connection.execute(delete(subjects).where(*again))
+    connection.execute(update(subjects).where(subjects.c.place == old).values(place=new))
 
 
 def suppressed(ledger: Ledger) -> set[str]:
     """The hashes (``hash_subject``) whose data may not be collected."""
     with ledger.read() as connection:
-        return set(connection.execute(select(schema.suppressions.c.subject)).scalars())
+        return set(suppressed_within(connection))
 
 
 def add_tombstone(
     ledger: Ledger, subject: str, *, where: str, count: int, reason: str, by: str
 ) -> None:
     """Remember that ``count`` rows were erased, forget that they were there, and suppress."""
-    subjects = schema.subjects
-    name = hash_subject(subject)
-    erased = {"subject": name, "place": where, "count": count, "reason": reason}
     with ledger.write() as connection:
+        bury_rows(connection, subject, {where: count}, reason=reason, by=by)
+        suppress_within(connection, subject, reason=reason, by=by)
+
+
+def bury_rows(
+    connection: Connection,
+    subject: str,
+    places: Mapping[str, int],
+    *,
+    reason: str,
+    by: str,
+    **detail: str,
+) -> None:
+    """The tombstones of one deed, within its transaction; ``detail``: for the audit."""
+    subjects, now, name = schema.subjects, time.time(), hash_subject(subject)
+    for place, count in places.items():
+        erased = {"subject": name, "place": place, "count": count, "reason": reason}
+        connection.execute(insert(schema.tombstones).values({**erased, "by": by, "at": now}))
         connection.execute(
-            insert(schema.tombstones).values({**erased, "by": by, "at": time.time()})
+            delete(subjects).where(subjects.c.subject == name, subjects.c.place == place)
         )
-        connection.execute(
-            delete(subjects).where(subjects.c.subject == name, subjects.c.place == where)
-        )
-        _suppress(connection, name, reason, by)
-        record_within(connection, by, "erase", erased)
+        record_within(connection, by, "erase", {**erased, **detail})
 
 
 def list_tombstones(ledger: Ledger) -> tuple[Tombstone, ...]:
@@ -128,11 +237,3 @@ def list_tombstones(ledger: Ledger) -> tuple[Tombstone, ...]:
     query = select(schema.tombstones).order_by(schema.tombstones.c.id.desc())
     with ledger.read() as connection:
         return tuple(Tombstone(**row) for row in connection.execute(query).mappings())
-
-
-def _suppress(connection: Connection, name: str, reason: str, by: str) -> None:
-    suppressions = schema.suppressions
-    present = select(suppressions.c.subject).where(suppressions.c.subject == name)
-    if connection.execute(present).first() is None:
-        row = {"subject": name, "reason": reason, "by": by, "at": time.time()}
-        connection.execute(insert(suppressions).values(row))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from volano.store.ledger import Ledger
 
 __all__ = [
+    "ABANDONED",
     "RUNNING",
     "StageRecord",
     "TurnRecord",
