@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,12 +11,19 @@ import pytest
 from volano.core.errors import ConfigError, DataError
 from volano.core.nouns import Dataset
 from volano.data import DataConfig, SourceConfig
-from volano.data.collect import TURN_FACTS, source_fingerprint
+from volano.data.collect import TURN_FACTS
+from volano.data.sources import Batch
+from volano.data.sources.jsonl import read_jsonl
+from volano.data.sources.snapshots import source_fingerprint
 from volano.store.subjects import hash_subject
 from volano.tasks import LabelsConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from conftest import Workshop
+    from volano.data.sources import Reader
 
 HEAD = "text,label\n"
 
@@ -319,3 +327,56 @@ def test_the_fingerprint_changes_with_a_file(workshop: Workshop) -> None:
     before = source_fingerprint(config, workshop.root)
     workshop.write("a.csv", HEAD + "hi,a\n")
     assert source_fingerprint(config, workshop.root) != before
+
+
+def test_columns_that_came_went_or_changed_kind_since_the_last_turn_are_named(
+    workshop: Workshop,
+) -> None:
+    workshop.write("a.jsonl", '{"text": "hi", "label": "a", "n": 1, "old": "x"}\n')
+    before = workshop.collect("a.jsonl")
+    workshop.write("a.jsonl", '{"text": "hi", "label": "a", "n": "one", "fresh": "x"}\n')
+    (note,) = workshop.collect("a.jsonl", previous=before).card["notes"]
+    assert "Came: fresh. Went: old. Of another kind: n (int64 → string)." in note
+
+
+def test_a_named_column_that_the_last_turn_had_is_missed_by_name(workshop: Workshop) -> None:
+    workshop.write("a.csv", HEAD + "hi,a\n")
+    before = workshop.collect("a.csv")
+    workshop.write("a.csv", "texts,label\nhi,a\n")
+    with pytest.raises(DataError, match="the data of the last turn had it") as error:
+        workshop.collect("a.csv", previous=before)
+    assert error.value.fix == "did you mean 'texts'?"
+
+
+def test_batches_of_one_file_make_the_dataset_that_the_whole_file_makes(
+    workshop: Workshop,
+) -> None:
+    def in_batches(size: int) -> Reader:
+        def read(path: Path, config: SourceConfig) -> Iterator[Batch]:
+            for batch in read_jsonl(path, config):
+                for start in range(0, len(batch.lines), size):
+                    table = batch.table.slice(start, size)
+                    broken = batch.broken if not start else ()
+                    yield Batch(table, batch.lines[start : start + size], broken, batch.facts)
+
+        return read
+
+    rows = [{"text": f"text {n % 7}", "label": "ab"[n % 2], "n": n, "at": None} for n in range(30)]
+    workshop.write("a.jsonl", "\n".join(["broken", *map(json.dumps, rows)]))
+    whole = workshop.collect("a.jsonl")
+    for size in (1, 7):
+        found = workshop.collect("a.jsonl", readers={".jsonl": in_batches(size)})
+        assert found.hash == whole.hash
+
+
+def test_kinds_that_differ_between_batches_are_told_and_named_alike(workshop: Workshop) -> None:
+    tables = [pa.table({"text": ["hi"], "label": ["a"], "n": [n]}) for n in (1, 0.5, "one")]
+
+    def read(path: Path, config: SourceConfig) -> Iterator[Batch]:
+        for line, table in enumerate(tables, 1):
+            yield Batch(table, np.array([line]), facts={"format": "odd"})
+
+    workshop.write("a.odd", "x")
+    collected = workshop.collect("a.odd", readers={".odd": read})
+    assert [row["n"] for row in workshop.rows(collected, "fields")] == ["1", "0.5", "one"]
+    assert collected.card["sources"][0]["mixed"] == "n"

@@ -9,7 +9,7 @@ import pytest
 
 import volano.data
 from volano.core.pages import render
-from volano.data import collect, report
+from volano.data import SourceConfig, collect, report
 from volano.data.report import data_page
 from volano.tasks import TextClassification
 
@@ -40,6 +40,25 @@ def test_the_page_shows_where_every_row_went(prepared: Dataset) -> None:
     titles = [section.title for section in page.sections]
     assert titles[-1] == "Since the dataset before"
     assert "Labels and splits" in titles
+
+
+def test_clusters_are_shown_with_their_splits_and_how_alike_they_are(workshop: Workshop) -> None:
+    words = ["refund", "login", "parcel", "card", "price", "change", "street", "seven", "window"]
+    lines = [
+        f"{' '.join(words[n % 9 :] + words[: n % 7])} {n * n},{'ab'[n % 2]}" for n in range(40)
+    ]
+    twins = ["my card was eaten by the machine in the hall,a"]
+    twins.append("my card was eaten by the machine in the hall!,a")
+    workshop.write("train.csv", "\n".join(["text,label", *lines, twins[0], ""]))
+    workshop.write("test.csv", "\n".join(["text,label", twins[1], ""]))
+    sources = [SourceConfig(path=f"{split}.csv", split=split) for split in ("train", "test")]
+    clean = workshop.prepare(workshop.collect(*sources))
+    page = data_page(clean, TextClassification(), "en")
+    (section,) = (one for one in page.sections if one.title == "Texts that are nearly the same")
+    shown = json.dumps([one.to_dict() for one in section.blocks], ensure_ascii=False)
+    assert "have rows on several sides, since the files are split so" in shown
+    assert "2 texts (train 1, test 1) · my card was eaten" in shown
+    assert "98%" in shown
 
 
 def test_texts_of_users_are_shown_as_text(prepared: Dataset) -> None:
@@ -76,6 +95,6 @@ def test_every_finding_has_a_chinese_text() -> None:
                 r'\n\s*text = "(\{count\} rows of[^"]+|\{count\} rows have[^"]+|Col[^"]+)"', text
             )
         )
-    said |= {collect._GUESSED, collect._MISFITS}
+    said |= {collect._GUESSED, collect._MISFITS, collect._COLUMNS}
     assert len(said) >= 14
     assert said - known.keys() == set()

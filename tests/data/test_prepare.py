@@ -79,6 +79,21 @@ def test_near_duplicates_stay_and_share_a_cluster_and_a_split(workshop: Workshop
     )
 
 
+def test_a_crowd_with_unlabelled_rows_among_it_stays_on_one_side(workshop: Workshop) -> None:
+    chance = random.Random(0)
+    template = "your order number {} has been sent to you today and will arrive by friday evening"
+    lines = [
+        f"{template.format(chance.randrange(10**6))},{'' if chance.random() < 0.3 else 'a'}"
+        for _ in range(2_000)
+    ]
+    workshop.write("a.csv", csv(60) + "\n".join(lines) + "\n")
+    clean = workshop.prepare(workshop.collect("a.csv"))
+    rows = workshop.rows(clean, "fields", "split", "cluster")
+    crowd = [row for row in rows if row[0]["text"].startswith("your order")]
+    assert {split for _, split, _ in crowd} == {"train", None}
+    assert len({cluster for _, _, cluster in crowd}) == 1
+
+
 def test_the_split_never_reshuffles_while_rows_come_and_go(workshop: Workshop) -> None:
     lines = csv(200).splitlines()
     workshop.write("a.csv", "\n".join(lines[:100]) + "\n")

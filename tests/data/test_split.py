@@ -1,16 +1,62 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from volano.core.seeds import unit_interval
+from volano.data import split as law
 from volano.data.config import SplitConfig
-from volano.data.split import HELD, SplitRow, assign, components
+from volano.data.split import HELD, SPLITS, SplitRows, components
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CONFIG = SplitConfig()
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    id: str
+    labels: tuple[str, ...] = ()
+    given: str = ""
+    old: str = ""
+    can_be_held: bool = True
+    is_from_source: bool = True
+    unit: str = ""
+    moment: float | None = None
+
+
+class Assigned(NamedTuple):
+    splits: tuple[str | None, ...]
+    dropped: dict[int, tuple[str, str]]
+
+
+def assign(
+    rows: Sequence[SplitRow], pairs: Sequence[tuple[int, int]], config: SplitConfig, seed: int
+) -> Assigned:
+    """The law on rows written one by one."""
+    targets = sorted({row.labels for row in rows} - {()})
+    units = sorted({row.unit for row in rows} - {""})
+    columns = SplitRows(
+        ids=pa.chunked_array([[row.id for row in rows]], pa.string()),
+        labels=np.array([targets.index(r.labels) if r.labels else -1 for r in rows], np.int32),
+        targets=targets,
+        given=np.array([SPLITS.index(row.given) for row in rows], np.int8),
+        old=np.array([SPLITS.index(row.old) for row in rows], np.int8),
+        can_be_held=np.array([row.can_be_held for row in rows], bool),
+        is_from_source=np.array([row.is_from_source for row in rows], bool),
+        units=np.array([units.index(r.unit) if r.unit else -1 for r in rows], np.int64),
+        moments=np.array([row.moment for row in rows], np.float64),
+    )
+    found = law.assign(columns, np.array(pairs, np.int64).reshape(-1, 2), config, seed)
+    return Assigned(tuple(SPLITS[n] or None for n in found.splits.tolist()), found.dropped)
 
 
 def many(label: str, count: int) -> list[SplitRow]:
@@ -118,6 +164,13 @@ def test_feedback_like_a_row_of_a_given_test_file_is_dropped() -> None:
     assert assign(rows, [(0, 1)], CONFIG, 0).dropped == {1: ("too-like-test", "t")}
 
 
+def test_rows_are_asked_in_the_order_of_their_draws() -> None:
+    rows = many("a", 500)
+    ranked = sorted(rows, key=lambda row: (unit_interval(3, "split", row.id), row.id))
+    splits = assign(ranked, [], CONFIG, 3).splits
+    assert splits == ("test",) * 100 + ("validation",) * 50 + ("train",) * 350
+
+
 def test_an_unlabelled_row_is_in_no_split() -> None:
     assert assign([SplitRow("x"), *many("a", 5)], [], CONFIG, 0).splits[0] is None
 
@@ -165,3 +218,38 @@ def _unit_edges(rows: list[SplitRow], kept: dict[int, str | None]) -> list[tuple
         if rows[place].unit:
             places[rows[place].unit].append(place)
     return [(found[0], place) for found in places.values() for place in found]
+
+
+@pytest.mark.parametrize("outside", [{"labels": ()}, {"labels": ("a",), "given": "test"}])
+def test_labelled_rows_that_hang_together_through_rows_outside_stay_on_one_side(
+    outside: dict[str, Any],
+) -> None:
+    rows = [SplitRow(f"{n}", ("a",)) if n % 2 else SplitRow(f"{n}", **outside) for n in range(200)]
+    pairs = [(n, n + 1) for n in range(len(rows) - 1)]
+    rows += many("a", 400)
+    splits = assign(rows, pairs, CONFIG, 0).splits
+    assert len({splits[n] for n in range(1, 200, 2)}) == 1
+
+
+def test_a_new_row_follows_the_split_that_it_reaches_through_an_unlabelled_row() -> None:
+    rows = [
+        SplitRow("old", ("a",), old="test"),
+        SplitRow("unlabelled"),
+        SplitRow("new", ("a",)),
+        SplitRow("informative", ("a",), can_be_held=False),
+    ]
+    found = assign(rows, [(0, 1), (1, 2), (1, 3)], SplitConfig(test=0, validation=0), 0)
+    assert found.splits[2] == "test"
+    assert found.dropped == {3: ("too-like-test", "")}
+
+
+def test_a_row_that_an_unlabelled_row_joins_to_both_sides_is_training() -> None:
+    rows = [
+        SplitRow("x", ("a",), old="train"),
+        SplitRow("y", ("a",), old="test"),
+        SplitRow("unlabelled"),
+        SplitRow("new", ("a",)),
+    ]
+    pairs = [(0, 2), (1, 2), (2, 3)]
+    found = assign(rows, pairs, SplitConfig(test=0.9, validation=0), 0)
+    assert found == (("train", "test", None, "train"), {})

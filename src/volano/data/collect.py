@@ -1,4 +1,7 @@
-"""Collect: files and feedback become one Dataset of raw rows with stable names."""
+"""Collect: files and feedback become one Dataset of raw rows with stable names.
+
+What rows say goes through a scratch file, some rows at a time; in memory is what `ROWS` lists.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,50 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import types
 
+from volano.compute import in_order, workers_for
 from volano.core.encoding import decode
 from volano.core.errors import ConfigError, DataError
-from volano.core.hashing import hash_file, to_json
+from volano.core.hashing import to_json
 from volano.core.nouns import Dataset
-from volano.core.subjects import subject_name
-from volano.data.columns import require_column, unite
+from volano.data.columns import hash_rows, require_column, settle_kinds, unite_kinds
 from volano.data.feeding import (
+    Opinions,
     cast_like,
     count_changes,
     fields_table,
     lay_over,
-    restated,
-    rows_of,
+    left_behind,
+    said_of,
 )
-from volano.data.frame import DROPPED, Finding
+from volano.data.frame import DROPPED, Finding, dropped_table
 from volano.data.memory import SUPPRESSED
-from volano.data.rows import Row, name_rows, read_rows
-from volano.data.sources import READERS, read_whole
+from volano.data.naming import Read, hash_part, hashes_of, name_rows
+from volano.data.rows import LabelCells, Part, broken_rows, keep_rows, read_part
+from volano.data.sources import READERS, read_source
 from volano.data.sources.batch import require_file
+from volano.data.sources.files import hash_source, size_of
+from volano.data.sources.snapshots import facts_about
+from volano.data.spool import Spool, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from volano.core.events import Events
     from volano.data.config import DataConfig, FieldsConfig, SourceConfig
-    from volano.data.rows import Kept
+    from volano.data.rows import Kept, Targets
     from volano.data.sources import BrokenRow, Reader
     from volano.store.artifacts import ArtifactStore
     from volano.tasks import Task
 
-__all__ = ["TURN_FACTS", "CollectFeed", "collect", "source_fingerprint"]
+__all__ = ["TURN_FACTS", "CollectFeed", "collect"]
 
 # What a card says about this turn rather than about the rows. The store keeps the first card of a
 # content, so these are read from what ``collect`` and ``prepare`` return, never from an artifact
@@ -48,15 +60,22 @@ __all__ = ["TURN_FACTS", "CollectFeed", "collect", "source_fingerprint"]
 TURN_FACTS = ("changes", "feedback", "suppressed")
 _MANY_BROKEN = 0.05
 _SHOWN_BROKEN = 20
+_SHOWN_RAW = 200
 _COMPRESSION = "zstd"
 _GUESSED = (
     "Rows of {path} were read as {encoding}, which is a guess: look at a few of them. If they are "
     "right, name it at the source: encoding: {encoding}"
 )
 _MISFITS = "{count} cells of feedback are no value of their column and are left empty: {names}"
+_COLUMNS = (
+    "The columns are not those of the last turn. Came: {came}. Went: {went}. Of another kind: "
+    "{kinds}."
+)
 _BROKEN = pa.schema(
     [("source", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
 )
+_BROKEN_AT_ONCE = 4_000_000  # characters
+_ROW_BYTES = 128  # of a short row in a file
 
 
 @dataclass(frozen=True)
@@ -80,36 +99,61 @@ class CollectFeed:
     paths: Mapping[str, Path] = field(default_factory=dict)
 
 
-@dataclass
+class _Broken:
+    """Rows that cannot be read, on their way to ``broken.parquet``: the first, and counts."""
+
+    def __init__(self, path: Path) -> None:
+        self.first: list[dict[str, Any]] = []
+        self.counts: Counter[str] = Counter()
+        self._rows: list[dict[str, Any]] = []
+        self._size = 0
+        self._file = pq.ParquetWriter(path, _BROKEN, compression=_COMPRESSION)
+
+    def add(self, source: str, rows: Iterable[BrokenRow]) -> None:
+        """Keep rows of a source that could not be read."""
+        for row in rows:
+            self._rows.append({"source": source, **asdict(row)})
+            self._size += len(row.raw) + 100
+            self.counts[source] += 1
+            if len(self.first) < _SHOWN_BROKEN:
+                self.first.append({**self._rows[-1], "raw": row.raw[:_SHOWN_RAW]})
+            if self._size > _BROKEN_AT_ONCE:
+                self._write()
+
+    def _write(self) -> None:
+        self._file.write_table(pa.Table.from_pylist(self._rows, _BROKEN))
+        self._rows, self._size = [], 0
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._rows or not self.counts:
+            self._write()
+        self._file.close()
+
+
 class _Gathered:
-    """What the sources gave so far."""
+    """What the sources gave so far: rows in the spool, and what is told of them."""
 
-    tables: list[pa.Table] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    broken: list[dict[str, Any]] = field(default_factory=list)
-    cards: dict[str, dict[str, Any]] = field(default_factory=dict)
-    misfits: dict[str, int] = field(default_factory=dict)
+    def __init__(self, config: DataConfig, scratch: Path, draft: Path) -> None:
+        self.config = config
+        self.spool = Spool(scratch)
+        self.broken = _Broken(draft / "broken.parquet")
+        self.dropped = pq.ParquetWriter(
+            draft / "dropped.parquet", DROPPED, compression=_COMPRESSION
+        )
+        self.names = [source.path for source in config.sources]
+        self.parts: list[Part] = []
+        self.cards: dict[str, dict[str, Any]] = {}
+        self.misfits: dict[str, int] = {}
+        self.of_feedback: tuple[pa.Schema, ...] = ()
 
-    @property
-    def num_rows(self) -> int:
-        """How many rows the tables hold: the place of the next."""
-        return sum(table.num_rows for table in self.tables)
-
-    def add_broken(self, source: str, row: BrokenRow) -> None:
-        """Keep a row that could not be read."""
-        self.broken.append({"source": source, **asdict(row)})
-
-
-def source_fingerprint(config: DataConfig, root: Path, *, names: str = "") -> dict[str, str]:
-    """The hash of each source file, and of the label names file: part of the stage's key.
-
-    Raises:
-        DataError: a file is missing, a folder or empty.
-    """
-    paths = [source.path for source in config.sources] + ([names] if names else [])
-    for path in paths:
-        require_file(root / path)
-    return {path: hash_file(root / path) for path in paths}
+    def kinds(self) -> pa.Schema:
+        """The columns of all that was gathered."""
+        schemas = [*(part.kinds for part in self.parts), *self.of_feedback]
+        kinds = unite_kinds(schemas)
+        if not kinds.names:
+            raise DataError("no source has a column", where="data.sources", fix="check the files")
+        return _settled(kinds, schemas, self.spool)
 
 
 def collect(
@@ -129,50 +173,49 @@ def collect(
         DataError: a file cannot be read, or lacks a column.
     """
     _require_fields(config.fields, task)
-    names = _label_names(task, feed.root)
-    gathered = _Gathered()
-    for number, source in enumerate(config.sources):
-        events.progress(f"reading {source.path}", number, len(config.sources))
-        _gather(gathered, source, number, config.fields, feed)
-    rows = name_rows(gathered.rows, config.fields.target)
-    rows += _carried(gathered, rows, config, feed)
-    kept = read_rows(rows, config.fields, task, names, feed.suppressed)
-    for row, broken in kept.broken:
-        gathered.add_broken(row.source, broken)
-    feedback = _feedback_rows(gathered, config, feed)
-    overlay = lay_over(kept.rows, feedback, config.fields, task, feed.suppressed)
-    ordered = sorted(overlay.rows, key=lambda row: (row.order, row.line, row.id))
-    _require_rows(ordered, gathered)
-    findings = _findings(ordered, gathered)
-    for finding in findings:
-        events.warn(str(finding))
-    card = _card(config, ordered, gathered, kept) | {
-        "suppressed": kept.num_suppressed + overlay.num_suppressed,
-        "changes": count_changes(ordered, feed.previous),
-        "feedback": {
-            "replaced": overlay.num_replaced,
-            "added": overlay.num_added,
-            "example-gone": overlay.num_gone,
-        },
-        "findings": [finding.to_dict() for finding in findings],
-        "notes": [str(finding) for finding in findings],
-    }
-    dropped = [one.to_dict() for one in kept.dropped]
-    tables = {
-        "examples": _examples(ordered, gathered, config, task),
-        "dropped": pa.Table.from_pylist(dropped, schema=DROPPED),
-        "broken": pa.Table.from_pylist(gathered.broken, schema=_BROKEN),
-    }
-    return _keep(tables, feed.suppressed, card, store)
+    cells = LabelCells(task, _label_names(task, feed.root))
+    with store.draft() as scratch, store.draft() as draft:
+        gathered = _Gathered(config, scratch, draft)
+        for number, source in enumerate(config.sources):
+            events.progress(f"reading {source.path}", number, len(config.sources))
+            gathered.parts.append(_gather(gathered, source, number, feed))
+        rows, said, kept = _read_rows(gathered, cells, feed, events)
+        opinions, said = _opinions(gathered, feed, said)
+        overlay = lay_over(rows, opinions, gathered.parts, config.fields, cells, gathered.names)
+        ordered = _in_order(overlay.rows)
+        _require_rows(ordered, gathered)
+        card = _card(ordered, gathered, kept)
+        findings = _findings(ordered, gathered, card, feed.previous)
+        for finding in findings:
+            events.warn(str(finding))
+        card |= {
+            "suppressed": kept.num_suppressed + overlay.num_suppressed,
+            "changes": count_changes(ordered, said, cells.targets, feed.previous),
+            "feedback": {
+                "replaced": overlay.num_replaced,
+                "added": overlay.num_added,
+                "example-gone": overlay.num_gone,
+            },
+            "findings": [finding.to_dict() for finding in findings],
+            "notes": [str(finding) for finding in findings],
+        }
+        _write_examples(draft / "examples.parquet", ordered, gathered, cells.targets, task)
+        gathered.broken.close()
+        gathered.dropped.close()
+        if feed.suppressed:
+            # Part of the Dataset's name: an erasure makes what is built on it be made again.
+            (draft / SUPPRESSED).write_text(to_json(sorted(feed.suppressed)), "utf-8")
+        return replace(store.keep(Dataset, draft, card), card=card)
 
 
 def _require_fields(fields: FieldsConfig, task: Task) -> None:
     for part, is_named in (("text", fields.texts), ("target", fields.target)):
         if not is_named and (part == "text" or task.needs_target):
             raise ConfigError(
-                f"no column is named for the {part}",
+                "no column is named for the {part}",
                 where=f"data.fields.{part}",
-                fix=f"data: {{fields: {{{part}: COLUMN}}}}",
+                fix="data: {{fields: {{{part}: COLUMN}}}}",
+                part=part,
             )
 
 
@@ -186,175 +229,318 @@ def _label_names(task: Task, root: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
-def _gather(
-    gathered: _Gathered, source: SourceConfig, order: int, fields: FieldsConfig, feed: CollectFeed
-) -> None:
+def _gather(gathered: _Gathered, source: SourceConfig, order: int, feed: CollectFeed) -> Part:
+    """Put the rows of a source into the spool."""
     path = feed.paths.get(source.path, feed.root / source.path)
-    batch = read_whole(path, source, feed.readers)
-    named = [*fields.texts, fields.target, fields.group, fields.subject, fields.time, source.key]
-    for column in filter(None, named):
-        line = 1 if source.header or not len(batch.lines) else int(batch.lines[0])
-        require_column(column, batch.table.column_names, where=f"{source.path}:{line}")
-    first = gathered.num_rows
-    for place, values in enumerate(batch.table.to_pylist()):
-        gathered.rows.append(
-            Row(
-                place=first + place,
-                fields=values,
-                source=source.path,
-                order=order,
-                line=int(batch.lines[place]),
-                split=source.split or None,
-                key=subject_name(values[source.key]) if source.key else None,
-            )
-        )
-    gathered.tables.append(batch.table)
-    for broken in batch.broken:
-        gathered.add_broken(source.path, broken)
+    first = len(gathered.spool)
+    schemas: dict[pa.Schema, None] = {}  # a set that keeps its order
+    lines: list[NDArray[np.int64]] = []
+    facts: dict[str, str] = {}
+    broken: list[int] = []
+
+    def tables() -> Iterator[pa.Table]:
+        for batch in read_source(path, source, feed.readers):
+            gathered.spool.add(batch.table)
+            schemas[batch.table.schema.remove_metadata()] = None
+            lines.append(batch.lines)
+            facts.update(batch.facts)
+            gathered.broken.add(source.path, batch.broken)
+            broken.append(len(batch.broken))
+            yield batch.table
+
+    # While this process reads, others name what was read.
+    wanted = hashes_of(source.key, said=feed.previous is not None)
+    workers = workers_for(size_of(path) // _ROW_BYTES if path.exists() else 0)
+    target = gathered.config.fields.target
+    hashes = list(in_order(hash_part, tables(), target, *wanted, workers=workers))
+    kinds = _kinds_of(list(schemas), gathered.spool, first)
+    all_lines = np.concatenate(lines) if lines else np.zeros(0, np.int64)
+    _require_columns(gathered, source, kinds, all_lines, feed.previous)
+    mixed = [facts["mixed"]] if "mixed" in facts else []
+    mixed += [name for name in kinds.names if _is_mixed(name, kinds, list(schemas))]
     gathered.cards[source.path] = {
         **source.model_dump(mode="json", include={"path", "licence", "mode", "split", "key"}),
-        **batch.facts,
-        "sha256": hash_file(path),
-        "read": batch.table.num_rows + len(batch.broken),
+        **facts,
+        **({"mixed": ", ".join(dict.fromkeys(mixed))} if mixed else {}),
+        **facts_about(path),
+        "sha256": hash_source(path),
+        "read": len(all_lines) + sum(broken),
     }
-
-
-def _carried(
-    gathered: _Gathered, rows: Sequence[Row], config: DataConfig, feed: CollectFeed
-) -> list[Row]:
-    """Rows that have left the file of a source that only appends."""
-    appending = {source.path for source in config.sources if source.mode == "append"}
-    if feed.previous is None or not appending:
-        return []
-    fields = fields_table(feed.previous)
-    before = rows_of(feed.previous, fields, gathered.num_rows, _order(config))
-    here, known = {row.id for row in rows}, {row.id for row in before}
-    kept = []
-    for path in sorted(appending):
-        left = [row for row in before if row.source == path and row.id not in here]
-        new = [row for row in rows if row.source == path and row.id not in known]
-        # What has got another column is in the file, and not another row.
-        renamed = restated(left, new, config.fields)
-        kept += [row for row in left if row.id not in renamed]
-    if kept:
-        gathered.tables.append(fields)
-    given = {source.path: source.split or None for source in config.sources}
-    return [
-        replace(row, split=given[row.source], label_from="source", picked=None, weight=1.0)
-        for row in kept
-    ]
-
-
-def _feedback_rows(gathered: _Gathered, config: DataConfig, feed: CollectFeed) -> list[Row]:
-    if feed.feedback is None:
-        return []
-    kinds = unite(gathered.tables).type
-    fields, gathered.misfits = cast_like(fields_table(feed.feedback), kinds)
-    rows = rows_of(feed.feedback, fields, gathered.num_rows, _order(config))
-    gathered.tables.append(fields)
-    return rows
-
-
-def _order(config: DataConfig) -> dict[str, int]:
-    return {source.path: number for number, source in enumerate(config.sources)}
-
-
-def _require_rows(rows: Sequence[Row], gathered: _Gathered) -> None:
-    if rows:
-        return
-    first = gathered.broken[0] if gathered.broken else None
-    raise DataError(
-        f"no row can be used: {first['reason']}" if first else "no row can be used",
-        where=f"{first['source']}:{first['line']}" if first else "data.sources",
-        fix="check delimiter, quoting and labels of the source",
+    slices = gathered.spool.slices(kinds, first, len(gathered.spool))
+    return Part(
+        first,
+        slices,
+        kinds,
+        all_lines,
+        order,
+        source.split or None,
+        source.key,
+        hashes=tuple(hashes) if len(schemas) == 1 else None,
     )
 
 
-def _findings(rows: Sequence[Row], gathered: _Gathered) -> list[Finding]:
+def _kinds_of(schemas: Sequence[pa.Schema], spool: Spool, first: int) -> pa.Schema:
+    """The columns of one source, whose batches may differ."""
+    if len(schemas) == 1:
+        return schemas[0]
+    return _settled(unite_kinds(schemas), schemas, spool, first)
+
+
+def _settled(
+    kinds: pa.Schema, schemas: Sequence[pa.Schema], spool: Spool, first: int = 0
+) -> pa.Schema:
+    """Look at the rows only where whole numbers are to become floats."""
+    is_risky = any(
+        types.is_integer(kind) and types.is_floating(kinds.field(name).type)
+        for schema in schemas
+        for name, kind in zip(schema.names, schema.types, strict=True)
+    )
+    if not is_risky:
+        return kinds
+    rows = spool.slices(None, first, len(spool))
+    return settle_kinds(kinds, (table for _, table in rows))
+
+
+def _is_mixed(name: str, kinds: pa.Schema, schemas: Sequence[pa.Schema]) -> bool:
+    """Whether values had to become JSON text to stand together."""
+    found = {schema.field(name).type for schema in schemas if name in schema.names}
+    return types.is_string(kinds.field(name).type) and not all(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind)
+        for kind in found
+    )
+
+
+def _require_columns(
+    gathered: _Gathered,
+    source: SourceConfig,
+    kinds: pa.Schema,
+    lines: NDArray[np.int64],
+    previous: Dataset | None,
+) -> None:
+    fields = gathered.config.fields
+    before = previous.card.get("schema", {}).get("columns", {}) if previous else {}
+    line = 1 if source.header or not len(lines) else int(lines[0])
+    named = [*fields.texts, fields.target, fields.group, fields.subject, fields.time, source.key]
+    for column in filter(None, named):
+        require_column(column, kinds.names, where=f"{source.path}:{line}", before=before)
+
+
+def _read_rows(
+    gathered: _Gathered, cells: LabelCells, feed: CollectFeed, events: Events
+) -> tuple[pa.Table, NDArray[np.uint8] | None, Kept]:
+    """The rows that can be kept, what each place says, and what became of the others."""
+    config, is_asked = gathered.config, feed.previous is not None
+
+    def read(part: Part) -> Read:
+        name = gathered.names[part.source]
+
+        def tell(done: int) -> None:
+            events.progress(f"naming rows of {name}", done, len(part))
+
+        return read_part(part, config.fields, cells, tell, said=is_asked)
+
+    found = [read(part) for part in gathered.parts]
+    paths = [gathered.names[part.source] for part in gathered.parts]
+    tables = name_rows(found, paths)
+    if feed.previous is not None:
+        before = feed.previous
+        pairs = list(zip(gathered.parts, tables, config.sources, strict=True))
+        for part, table, source in sorted(pairs, key=lambda one: one[2].path):
+            if source.mode == "append":
+                args = (config.fields, gathered.spool, source.path)
+                left = left_behind(before, part, table, *args)
+                if left is not None:
+                    gathered.parts.append(left)
+                    found.append(read(left))
+                    tables.append(found[-1].rows)
+    rows = pa.concat_tables(tables)
+    has_key = [
+        np.zeros(one.rows.num_rows, bool) if one.keys is None else _filled(one.keys)
+        for one in found
+    ]
+    kept = keep_rows(rows, np.concatenate(has_key), feed.suppressed)
+    _set_aside(gathered, rows, kept, found, cells)
+    said = [one.said for one in found if one.said is not None]
+    return kept.rows, np.concatenate(said) if said else None, kept
+
+
+def _filled(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = column.is_valid().to_numpy()
+    return found
+
+
+def _set_aside(
+    gathered: _Gathered, rows: pa.Table, kept: Kept, found: Sequence[Read], cells: LabelCells
+) -> None:
+    """Write down rows whose key stands again, and rows whose label cannot be read."""
+    start = 0
+    for part, one in zip(gathered.parts, found, strict=True):
+        end, name = start + len(part), gathered.names[part.source]
+        low, high = np.searchsorted(kept.twice, [start, end])
+        twice, again = kept.twice[low:high], kept.stands_again[low:high]
+        for window, fields in part.slices.windows(twice - start + part.first):
+            here = rows.take(pa.array(twice[window]))
+            lines = rows["line"].take(pa.array(again[window])).to_pylist()
+            keys = one.keys.take(pa.array(twice[window] - start)).to_pylist() if one.keys else []
+            details = [
+                f"key {key!r} stands again at {name}:{line}"
+                for key, line in zip(keys, lines, strict=True)
+            ]
+            reasons = ["duplicate-key"] * len(here)
+            here = here.set_column(2, "source", pa.repeat(name, len(here)))
+            gathered.dropped.write_table(dropped_table(here, reasons, details, fields))
+        low, high = np.searchsorted(kept.broken, [start, end])
+        broken = kept.broken[low:high]
+        for window, fields in part.slices.windows(broken - start + part.first):
+            here = rows.take(pa.array(broken[window]))
+            gathered.broken.add(name, broken_rows(here, fields, cells.faults))
+        start = end
+
+
+def _opinions(
+    gathered: _Gathered, feed: CollectFeed, said: NDArray[np.uint8] | None
+) -> tuple[Opinions, NDArray[np.uint8] | None]:
+    """Feedback, its fields in the spool, and what each place says now that they are there."""
+    if feed.feedback is None:
+        return Opinions(), said
+    fields, gathered.misfits = cast_like(fields_table(feed.feedback), gathered.kinds())
+    rows = said_of(feed.feedback, fields, len(gathered.spool))
+    gathered.spool.add(fields)
+    gathered.of_feedback = (fields.schema,)
+    if said is not None:
+        said = np.concatenate([said, hash_rows(fields)])
+    return Opinions(rows, feed.suppressed), said
+
+
+def _in_order(rows: pa.Table) -> pa.Table:
+    """By source, line and id; files are read in that order, so mostly nothing moves."""
+    order, line = (rows[name].to_numpy() for name in ("order", "line"))
+    is_next = (order[1:] > order[:-1]) | (order[1:] == order[:-1]) & (line[1:] > line[:-1])
+    if is_next.all():
+        return rows
+    return rows.sort_by([(name, "ascending") for name in ("order", "line", "id")])
+
+
+def _require_rows(rows: pa.Table, gathered: _Gathered) -> None:
+    if rows.num_rows:
+        return
+    first = gathered.broken.first[0] if gathered.broken.first else None
+    raise DataError(
+        "no row can be used: {reason}" if first else "no row can be used",
+        where=f"{first['source']}:{first['line']}" if first else "data.sources",
+        fix="check delimiter, quoting and labels of the source",
+        reason=first["reason"] if first else "",
+    )
+
+
+def _findings(
+    rows: pa.Table, gathered: _Gathered, card: Mapping[str, Any], previous: Dataset | None
+) -> list[Finding]:
     findings = []
-    broken = Counter(one["source"] for one in gathered.broken)
-    for path, card in gathered.cards.items():
+    broken = gathered.broken.counts
+    for path, one in gathered.cards.items():
         if broken[path]:
-            share = broken[path] / max(card["read"], 1)
+            share = broken[path] / max(one["read"], 1)
             values = {"count": broken[path], "path": path, "share": round(share, 4)}
             text = "{count} rows of {path} cannot be read ({share:.1%}); they are kept aside."
             findings.append(Finding("bad" if share > _MANY_BROKEN else "warn", text, values))
-        if "mixed" in card:
+        if "mixed" in one:
             text = "Columns of {path} mix kinds of values and are kept as JSON text: {names}"
-            findings.append(Finding("info", text, {"path": path, "names": card["mixed"]}))
-        if "guessed_encoding" in card:
-            values = {"path": path, "encoding": card["guessed_encoding"]}
+            findings.append(Finding("info", text, {"path": path, "names": one["mixed"]}))
+        if "guessed_encoding" in one:
+            values = {"path": path, "encoding": one["guessed_encoding"]}
             findings.append(Finding("warn", _GUESSED, values))
+    if previous is not None:
+        findings += _other_columns(card["schema"]["columns"], previous)
     if gathered.misfits:
         values = {"count": sum(gathered.misfits.values()), "names": ", ".join(gathered.misfits)}
         findings.append(Finding("warn", _MISFITS, values))
-    unlabelled = sum(row.target is None for row in rows)
+    unlabelled = card["counts"]["unlabelled"]
     if unlabelled:
         text = "{count} rows have no label; they are kept, and are in no split."
         findings.append(Finding("info", text, {"count": unlabelled}))
     return findings
 
 
-def _card(
-    config: DataConfig, rows: Sequence[Row], gathered: _Gathered, kept: Kept
-) -> dict[str, Any]:
-    broken = Counter(one["source"] for one in gathered.broken)
-    collected = Counter(row.source for row in rows)
-    read = sum(card["read"] for card in gathered.cards.values())
+def _other_columns(now: Mapping[str, str], previous: Dataset) -> list[Finding]:
+    """What became of the columns of the turn before; a spare column is easily renamed unseen."""
+    before = previous.card.get("schema", {}).get("columns")
+    if before is None or before == now:
+        return []
+    kinds = [
+        f"{name} ({before[name]} → {kind})"
+        for name, kind in now.items()
+        if before.get(name, kind) != kind
+    ]
+    came, went = (
+        [n for n in one if n not in other] for one, other in ((now, before), (before, now))
+    )
+    if not (came or went or kinds):
+        return []
+    values = {"came": came, "went": went, "kinds": kinds}
+    return [Finding("warn", _COLUMNS, {k: ", ".join(v) or "–" for k, v in values.items()})]
+
+
+def _card(rows: pa.Table, gathered: _Gathered, kept: Kept) -> dict[str, Any]:
+    config, broken = gathered.config, gathered.broken.counts
+    collected = np.bincount(rows["source"].to_numpy(), minlength=len(gathered.names)).tolist()
+    labelled = int((rows["label"].to_numpy() >= 0).sum())
     return {
         "stage": "collected",
         "sources": [
-            {**card, "broken": broken[path], "rows": collected[path]}
+            {**card, "broken": broken[path], "rows": collected[gathered.names.index(path)]}
             for path, card in gathered.cards.items()
         ],
         "schema": {
             "fields": {**config.fields.model_dump(mode="json"), "text": list(config.fields.texts)},
-            "columns": {one.name: str(one.type) for one in unite(gathered.tables).type},
+            "columns": {one.name: str(one.type) for one in gathered.kinds()},
         },
         "counts": {
-            "read": read,
-            "broken": len(gathered.broken),
-            "rows": len(rows),
-            "labelled": sum(row.target is not None for row in rows),
-            "unlabelled": sum(row.target is None for row in rows),
+            "read": sum(card["read"] for card in gathered.cards.values()),
+            "broken": broken.total(),
+            "rows": rows.num_rows,
+            "labelled": labelled,
+            "unlabelled": rows.num_rows - labelled,
         },
-        "dropped": dict(sorted(Counter(one.reason for one in kept.dropped).items())),
-        "broken": [{**one, "raw": one["raw"][:200]} for one in gathered.broken[:_SHOWN_BROKEN]],
+        "dropped": {"duplicate-key": len(kept.twice)} if len(kept.twice) else {},
+        "broken": gathered.broken.first,
     }
 
 
-def _examples(rows: Sequence[Row], gathered: _Gathered, config: DataConfig, task: Task) -> pa.Table:
-    places = pa.array([row.place for row in rows], pa.int64())
-    columns: dict[str, Any] = {
-        "id": pa.array([row.id for row in rows], pa.string()),
-        "fields": unite(gathered.tables).take(places),
-        "target": pa.array([row.target for row in rows], task.target_type),
-        "split": pa.array([row.split for row in rows], pa.string()),
-        "weight": pa.array([row.weight for row in rows], pa.float64()),
-        "source": pa.array([row.source for row in rows], pa.string()),
-        "line": pa.array([row.line for row in rows], pa.int64()),
-    }
-    for name in ("subject", "group", "time", "label_from", "picked"):
-        columns[name] = pa.array([getattr(row, name) for row in rows], pa.string())
+def _write_examples(
+    path: Path, rows: pa.Table, gathered: _Gathered, targets: Targets, task: Task
+) -> None:
+    """The rows with what they say, some at a time."""
+    config = gathered.config
     # What alters the meaning of the rows is part of the file, and so of the Dataset's name.
-    meaning = {"fields": config.fields.model_dump(mode="json"), "licences": _licences(config)}
-    return pa.table(columns).replace_schema_metadata({"volano": to_json(meaning)})
+    licences = {source.path: source.licence for source in config.sources}
+    meaning = {"fields": config.fields.model_dump(mode="json"), "licences": licences}
+    kinds, names = gathered.kinds(), pa.array(gathered.names, pa.string())
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("fields", pa.struct(list(kinds))),
+            ("target", task.target_type),
+            ("split", pa.string()),
+            ("weight", pa.float64()),
+            ("source", pa.string()),
+            ("line", pa.int64()),
+            *((n, pa.string()) for n in ("subject", "group", "time", "label_from", "picked")),
+        ],
+        metadata={"volano": to_json(meaning)},
+    )
 
+    def tables() -> Iterator[pa.Table]:
+        slices = gathered.spool.slices(kinds)
+        for window, fields in slices.windows(rows["place"].to_numpy()):
+            here = rows.slice(window.start, window.stop - window.start)
+            given = {name: here[name] for name in schema.names if name in here.column_names}
+            columns = given | {
+                "fields": fields.to_struct_array(),
+                "target": targets.column(here["label"].to_numpy(), task.target_type),
+                "source": names.take(here["source"].combine_chunks()),
+            }
+            yield pa.table([columns[name] for name in schema.names], schema=schema)
 
-def _licences(config: DataConfig) -> dict[str, str]:
-    return {source.path: source.licence for source in config.sources}
-
-
-def _keep(
-    tables: Mapping[str, pa.Table],
-    suppressed: frozenset[str],
-    card: dict[str, Any],
-    store: ArtifactStore,
-) -> Dataset:
-    with store.draft() as draft:
-        for name, table in tables.items():
-            pq.write_table(table, draft / f"{name}.parquet", compression=_COMPRESSION)
-        if suppressed:
-            # Part of the Dataset's name: an erasure makes what is built on it be made again.
-            (draft / SUPPRESSED).write_text(to_json(sorted(suppressed)), "utf-8")
-        return replace(store.keep(Dataset, draft, card), card=card)
+    with pq.ParquetWriter(path, schema, compression=_COMPRESSION) as file:
+        write_all(file, tables())

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import Field, field_validator, model_validator
 
-from volano.core.config import Config
+from volano.core.config import Config, WrongValueError
 
-__all__ = ["DataConfig", "FieldsConfig", "PrepareConfig", "SourceConfig", "SplitConfig"]
+__all__ = [
+    "DataConfig",
+    "FetchConfig",
+    "FieldsConfig",
+    "PrepareConfig",
+    "SourceConfig",
+    "SplitConfig",
+]
+
+_HIDDEN = re.compile(r"token|secret|signature|passw|(api|access).?key", re.IGNORECASE).search
 
 Share = Annotated[float, Field(ge=0.0, le=0.9)]
 
 
-class SourceConfig(Config):
-    """One file of rows.
+class FetchConfig(Config):
+    """How a source that is no file of this machine is fetched.
 
     Attributes:
-        path: the file, relative to the project folder.
+        query: what to ask of a database: a SELECT, or the name of a table.
+        secret: the environment variable that holds the password of a database, or the token of a
+            web address or of the hub. ``{secret}`` in the path is filled with it; without that, a
+            web server gets it as a bearer token.
+        split: which split of a data set on the hub.
+        offline: what to do when nobody answers there: ``error``, or ``use-last``: go on with what
+            was fetched last, with a warning.
+        most_megabytes: the most that is fetched.
+        timeout_seconds: how long an answer may take; the whole may take sixty times that.
+    """
+
+    query: str = ""
+    secret: str = ""
+    split: str = ""
+    offline: Literal["error", "use-last"] = "error"
+    most_megabytes: Annotated[int, Field(ge=1)] = 4096
+    timeout_seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
+
+
+class SourceConfig(Config):
+    """One file of rows, a folder, or an address that such are fetched from.
+
+    Attributes:
+        path: a file or a folder, relative to the project folder; or an address: ``https://``, an
+            object store (``s3://``, ``gs://``, ``az://``), ``hf://datasets/OWNER/NAME``, or a
+            database (``postgresql+psycopg://``, ``sqlite:///``, any of SQLAlchemy's).
         licence: under which terms the rows may be used; kept on every card.
         mode: ``replace``: a row that left the file has left the data; ``append``: it stays.
         key: the column that names a row, so that an edited or deleted row is known as such.
@@ -27,7 +63,9 @@ class SourceConfig(Config):
         delimiter: what stands between columns, or ``auto``.
         quoting: ``none`` for files in which a quote is only a character, or ``auto``.
         encoding: the character encoding, or ``auto`` (UTF-8, UTF-16, and a guess among the older
-            ones of East Asia).
+            ones of East Asia and of the West).
+        sheet: the sheet of a workbook that has several.
+        fetch: how a source that is no file of this machine is fetched.
     """
 
     path: Annotated[str, Field(min_length=1)]
@@ -40,21 +78,42 @@ class SourceConfig(Config):
     delimiter: str = "auto"
     quoting: Literal["auto", "none"] = "auto"
     encoding: str = "auto"
+    sheet: str = ""
+    fetch: FetchConfig = FetchConfig()
 
     @field_validator("delimiter")
     @classmethod
     def _one_character(cls, delimiter: str) -> str:
         named = {"tab": "\t", "comma": ",", "semicolon": ";", "\\t": "\t"}.get(delimiter, delimiter)
         if named != "auto" and len(named) != 1:
-            raise ValueError("one character, tab, comma, semicolon or auto")
+            raise WrongValueError("one character, tab, comma, semicolon or auto")
         return named
+
+    @model_validator(mode="after")
+    def _holds_no_password(self) -> SourceConfig:
+        # Of the whole source, so that the error does not show the value: errors reach logs.
+        user, at, _ = self.path.partition("://")[2].partition("/")[0].rpartition("@")
+        told = [user.partition(":")[2] if at else ""]
+        told += [value for name, value in parse_qsl(self.path.partition("?")[2]) if _HIDDEN(name)]
+        if set(told) - {"", "{secret}"} and "://" in self.path:
+            raise WrongValueError(
+                "an address with a password would stand on every card: keep it in an environment "
+                "variable, and name that one in fetch.secret"
+            )
+        if "{secret}" in self.path and not self.fetch.secret:
+            raise WrongValueError(
+                "{secret} in a path needs the name of a variable in fetch.secret", secret="{secret}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _names_once(self) -> SourceConfig:
         if self.columns and self.header:
-            raise ValueError("columns are named for files without a header: add header: false")
+            raise WrongValueError("columns are named for files without a header: add header: false")
         if len(set(self.columns)) < len(self.columns):
-            raise ValueError(f"columns name one column twice: {', '.join(self.columns)}")
+            raise WrongValueError(
+                "columns name one column twice: {names}", names=", ".join(self.columns)[:200]
+            )
         return self
 
 
@@ -78,7 +137,7 @@ class FieldsConfig(Config):
     @model_validator(mode="after")
     def _keeps_the_answer_apart(self) -> FieldsConfig:
         if self.target and self.target in self.texts:
-            raise ValueError("one column for the text and another for the target")
+            raise WrongValueError("one column for the text and another for the target")
         return self
 
     @property
@@ -95,17 +154,19 @@ class DataConfig(Config):
     Attributes:
         sources: the files, in order.
         fields: which column plays which part.
+        allow_hosts: hosts of private networks that web addresses may name; others are refused.
     """
 
     sources: Annotated[tuple[SourceConfig, ...], Field(min_length=1)]
     fields: FieldsConfig = FieldsConfig()
+    allow_hosts: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _each_path_once(self) -> DataConfig:
         paths = [source.path for source in self.sources]
         twice = sorted({path for path in paths if paths.count(path) > 1})
         if twice:
-            raise ValueError(f"{twice[0]} is named as a source twice")
+            raise WrongValueError("{path} is named as a source twice", path=twice[0])
         return self
 
 
@@ -128,7 +189,9 @@ class SplitConfig(Config):
     @model_validator(mode="after")
     def _leaves_training(self) -> SplitConfig:
         if self.test + self.validation > 0.9:
-            raise ValueError("test and validation together at most 0.9, so that training has rows")
+            raise WrongValueError(
+                "test and validation together take at most 0.9, so that training has rows"
+            )
         return self
 
 
@@ -153,5 +216,7 @@ class PrepareConfig(Config):
     @classmethod
     def _not_too_low(cls, threshold: float) -> float:
         if 0 < threshold < 0.5:
-            raise ValueError("0 (off) or at least 0.5: below, unlike texts would count as alike")
+            raise WrongValueError(
+                "0 (off) or at least 0.5: below, unlike texts would count as alike"
+            )
         return threshold

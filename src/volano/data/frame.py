@@ -1,7 +1,7 @@
 """Rows on their way through the steps: what is left, what was dropped and why, what was found.
 
 A step is a function from Frame to Frame. It drops rows with a reason, or adds a column; it never
-changes what the source said.
+changes what the source said, which stays on disk.
 """
 
 from __future__ import annotations
@@ -13,18 +13,31 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from volano.core.hashing import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["DROPPED", "Finding", "Frame", "Step", "plain"]
+    from volano.data.spool import Slices
+
+__all__ = [
+    "DROPPED",
+    "Finding",
+    "Frame",
+    "Step",
+    "dropped_table",
+    "flat",
+    "number_targets",
+    "plain",
+]
 
 Step: TypeAlias = "Callable[[Frame], Frame]"
 
+_BETWEEN = "\x1f"
 DROPPED = pa.schema(
     [
         ("id", pa.string()),
@@ -58,23 +71,36 @@ class Finding:
 
 @dataclass(frozen=True)
 class Frame:
-    """A table of Examples, the rows dropped from it, and findings; ``_`` columns are scratch."""
+    """Examples but what they say, the rows dropped from them, and findings.
+
+    ``_`` columns are scratch: ``_place`` is where a row stands in the collected Dataset, whose raw
+    fields are read from there, some at a time; ``_label`` is the number of its target in
+    ``targets``, -1 for none; ``_given`` and ``_old`` are numbers of splits.
+    """
 
     table: pa.Table
+    fields: Slices
+    targets: tuple[tuple[str, ...], ...]
     dropped: tuple[pa.Table, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def column(self, name: str) -> list[Any]:
-        """A column as Python values."""
-        values: list[Any] = self.table[name].to_pylist()
-        return values
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        return self.table[name]
 
-    def with_column(self, name: str, values: Sequence[Any] | NDArray[Any], kind: Any) -> Frame:
+    def numbers(self, name: str) -> NDArray[Any]:
+        """A column of numbers or of flags, none of them null."""
+        found: NDArray[Any] = self.table[name].to_numpy()
+        return found
+
+    def said(self, places: NDArray[np.int64]) -> pa.Table:
+        """The raw fields of the rows at these places of the frame."""
+        return flat(self.fields.take(self.numbers("_place")[places]))
+
+    def with_column(self, name: str, column: pa.Array | pa.ChunkedArray) -> Frame:
         """The frame with one column more, or replaced."""
-        column = pa.array(values, kind)
         place = self.table.schema.get_field_index(name)
         table = (
             self.table.append_column(name, column)
@@ -83,41 +109,98 @@ class Frame:
         )
         return replace(self, table=table)
 
+    def count_labels(self) -> Counter[str]:
+        """How many rows carry each label."""
+        counts: Counter[str] = Counter()
+        numbers = self.numbers("_label")
+        found = np.bincount(numbers[numbers >= 0], minlength=len(self.targets))
+        for target, count in zip(self.targets, found.tolist(), strict=True):
+            if count:
+                counts.update(dict.fromkeys(target, count))
+        return counts
+
     def with_finding(self, kind: Any, text: str, **values: object) -> Frame:
         """The frame with one finding more."""
         return replace(self, findings=(*self.findings, Finding(kind, text, values)))
 
-    def drop(self, reasons: Mapping[int, tuple[str, str]]) -> Frame:
-        """Without the rows at these places, each with its reason and what it is about."""
-        if not reasons:
+    def drop(self, places: NDArray[np.int64], reasons: pa.Array, details: pa.Array) -> Frame:
+        """Without the rows at these places, each with its reason and what it is about.
+
+        Args:
+            places: of the rows in the frame, ascending, each once.
+            reasons: of each, as text.
+            details: of each, as text; empty where there is nothing to say.
+        """
+        if not len(places):
             return self
-        places = sorted(reasons)
-        gone = self.table.take(pa.array(places, pa.int64()))
-        why = [reasons[place] for place in places]
-        dropped = pa.table(
-            [
-                gone["id"],
-                gone["source"],
-                gone["line"],
-                pa.array([reason for reason, _ in why], pa.string()),
-                pa.array([detail for _, detail in why], pa.string()),
-                pa.array([_as_json(fields) for fields in gone["fields"].to_pylist()], pa.string()),
-            ],
-            schema=DROPPED,
-        )
+        gone = self.table.select(["id", "source", "line", "_place"]).take(pa.array(places))
+        gone = gone.append_column("reason", reasons).append_column("detail", details)
         is_kept = np.ones(len(self), bool)
         is_kept[places] = False
         table = self.table.filter(pa.array(is_kept))
-        return replace(self, table=table, dropped=(*self.dropped, dropped))
-
-    def all_dropped(self) -> pa.Table:
-        """Every dropped row, in the order of the steps."""
-        return pa.concat_tables(self.dropped) if self.dropped else DROPPED.empty_table()
+        return replace(self, table=table, dropped=(*self.dropped, gone))
 
     def count_dropped(self) -> dict[str, int]:
         """How many rows were dropped, by reason, in alphabetical order."""
-        counts = Counter(self.all_dropped()["reason"].to_pylist())
+        counts: Counter[str] = Counter()
+        for gone in self.dropped:
+            found = pc.value_counts(gone["reason"]).to_pylist()
+            counts.update({one["values"]: one["counts"] for one in found})
         return {reason: counts[reason] for reason in sorted(counts)}
+
+    def all_dropped(self) -> Iterator[pa.Table]:
+        """Every dropped row with what it said, in the order of the steps, some at a time."""
+        for gone in self.dropped:
+            for window, rows in self.fields.windows(gone["_place"].to_numpy()):
+                here = gone.slice(window.start, window.stop - window.start)
+                yield dropped_table(here, here["reason"], here["detail"], flat(rows))
+
+
+def number_targets(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
+    """The number of each target, -1 for none, and the targets in the order of their numbers."""
+    known: dict[tuple[str, ...], int] = {}
+    numbers = [np.zeros(0, np.int32)]
+    for chunk in column.chunks:
+        joined = pc.binary_join(chunk, _BETWEEN)
+        if pc.any(pc.match_substring(chunk.flatten(), _BETWEEN)).as_py():  # two targets, one text
+            values, places = chunk.to_pylist(), np.arange(len(chunk))
+        else:
+            coded = joined.dictionary_encode()
+            places = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            codes, first = np.unique(places, return_index=True)
+            values = [None] * (len(coded.dictionary) + 1)  # -1 is the last
+            for code, target in zip(
+                codes.tolist(), chunk.take(pa.array(first)).to_pylist(), strict=True
+            ):
+                values[code] = target
+        own = [
+            -1 if value is None else known.setdefault(tuple(value), len(known)) for value in values
+        ]
+        numbers.append(np.array(own, np.int32)[places])
+    return np.concatenate(numbers), list(known)
+
+
+def flat(table: pa.Table) -> pa.Table:
+    """The raw fields of Examples, one column each."""
+    fields = table["fields"]
+    chunks = fields.chunks or [pa.array([], fields.type)]
+    return pa.concat_tables([pa.Table.from_struct_array(chunk) for chunk in chunks])
+
+
+def dropped_table(
+    rows: pa.Table, reasons: Sequence[str], details: Sequence[str], fields: pa.Table
+) -> pa.Table:
+    """Dropped rows as ``dropped.parquet`` keeps them.
+
+    Args:
+        rows: their ``id``, ``source`` and ``line``.
+        reasons: of each.
+        details: of each.
+        fields: what they said, a column each.
+    """
+    said = pa.array([_as_json(one) for one in fields.to_pylist()], pa.string())
+    columns = [rows["id"], rows["source"], rows["line"], reasons, details, said]
+    return pa.table(columns, schema=DROPPED)
 
 
 def _as_json(fields: Mapping[str, Any]) -> str:

@@ -11,8 +11,9 @@ from volano.core.errors import DataError
 from volano.data.columns import require_column
 from volano.data.config import FieldsConfig, SourceConfig
 from volano.data.profiles import NAMES, Column, split_separator
-from volano.data.sources import READERS, read_whole
-from volano.data.sources.batch import require_file
+from volano.data.sources import READERS, join, read_source
+from volano.data.sources.batch import stat_source
+from volano.data.sources.files import suffix_of
 from volano.data.steps.texts import detect_language
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = ["Choice", "Guess", "guess_project"]
 _SURE, _LIKELY, _UNSURE = 0.95, 0.75, 0.5
 _LONGEST_NAME = 40  # characters of a header cell
 _MOST_LABELS = 500
+_ENOUGH = 100_000  # rows
 _UNKNOWN = (
     "unknown",
     "oos",
@@ -66,7 +68,7 @@ class Guess:
         unknown: the label that means "none of these"; empty for none.
         labels: all labels found.
         language: of most texts.
-        num_rows: rows that can be read.
+        num_rows: rows that were looked at.
         choices: each guess that was made, with its reason, under header, delimiter, text, target,
             separator, group, subject, time, key, names, unknown and language. A key that is not
             sure is told here and not used.
@@ -86,14 +88,16 @@ class Guess:
 def guess_project(
     path: Path,
     *,
+    source: SourceConfig | None = None,
     text: str | tuple[str, ...] = "",
     target: str = "",
     readers: Mapping[str, Reader] = READERS,
 ) -> Guess:
-    """Look at a file and guess all that a project needs to know about it.
+    """Look at the first rows of a file or folder and guess what a project needs to know about it.
 
     Args:
-        path: the file.
+        path: the file or folder.
+        source: what is known of it; an address where ``path`` is a copy.
         text: the text column or columns, where known.
         target: the label column, where known.
         readers: the reader for each ending of a file name.
@@ -101,9 +105,10 @@ def guess_project(
     Raises:
         DataError: the file cannot be read, or no column can be the text or the label.
     """
-    require_file(path)
+    stat_source(path)
     choices: dict[str, Choice] = {}
-    source, batch = _read(path, readers, choices, (*_tuple(text), *_tuple(target)))
+    known = source or SourceConfig(path=path.name)
+    source, batch = _read(path, known, readers, choices, (*_tuple(text), *_tuple(target)))
     columns = {
         name: Column.of(name, batch.table[name].to_pylist()) for name in batch.table.column_names
     }
@@ -112,9 +117,10 @@ def guess_project(
         require_column(name, tuple(columns), where=f"{path}:1")
     if target in given:
         raise DataError(
-            f"{target!r} cannot be both text and target: the answer would be read",
+            "{target!r} cannot be both text and target: the answer would be read",
             where=str(path),
             fix="name two columns: --text COLUMN --target COLUMN",
+            target=target,
         )
     label = _target(columns, target, given, path)
     choices["target"] = label
@@ -130,7 +136,7 @@ def guess_project(
     separator, labels = _labels(columns[str(label.value)], choices)
     names = _names_file(path, labels, choices)
     return Guess(
-        source=source.model_copy(update={"key": _sure_key(choices)}),
+        source=source.model_copy(update={"key": source.key or _sure_key(choices)}),
         fields=FieldsConfig(
             text=texts[0] if len(texts) == 1 else texts,
             target=str(label.value),
@@ -162,21 +168,36 @@ def _sure_key(choices: Mapping[str, Choice]) -> str:
 
 
 def _read(
-    path: Path, readers: Mapping[str, Reader], choices: dict[str, Choice], named: Sequence[str]
+    path: Path,
+    known: SourceConfig,
+    readers: Mapping[str, Reader],
+    choices: dict[str, Choice],
+    named: Sequence[str],
 ) -> tuple[SourceConfig, Batch]:
-    """The file, and how to read it; a headerless one gets numbered columns."""
-    whole = SourceConfig(path=path.name)
-    if path.suffix.lower() in {".jsonl", ".ndjson", ".parquet"}:
-        return whole, read_whole(path, whole, readers)
-    batch = read_whole(path, SourceConfig(path=path.name, header=False), readers)
+    """The first rows, and how to read them; a headerless file gets numbered columns."""
+    suffix = suffix_of(path)
+    if path.is_dir() or suffix not in (".csv", ".tsv", ".txt", "") or not known.header:
+        return known, _first_rows(path, known, readers)
+    plain = known.model_copy(update={"header": False})
+    batch = _first_rows(path, plain, readers)
     delimiter = batch.facts.get("delimiter", "")
     choices["delimiter"] = Choice(delimiter, "most rows are equally wide with it", _SURE)
     header = _header([batch.table[n].to_pylist() for n in batch.table.column_names], named)
     choices["header"] = header
     if header.value == "yes":
-        return whole, read_whole(path, whole, readers)
+        return known, _first_rows(path, known, readers)
     columns = tuple(batch.table.column_names)
-    return SourceConfig(path=path.name, header=False, columns=columns), batch
+    return plain.model_copy(update={"columns": columns}), batch
+
+
+def _first_rows(path: Path, source: SourceConfig, readers: Mapping[str, Reader]) -> Batch:
+    """Enough rows to guess from; a large file is not read whole."""
+    found: list[Batch] = []
+    for batch in read_source(path, source, readers):
+        found.append(batch)
+        if sum(one.table.num_rows for one in found) >= _ENOUGH:
+            break
+    return join(found)
 
 
 def _header(columns: Sequence[Sequence[str]], named: Sequence[str]) -> Choice:

@@ -7,33 +7,33 @@ rows that had one and have none today. Of an erased person nothing is remembered
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from volano.core.hashing import hash_bytes
-from volano.core.subjects import subject_name
-from volano.data.steps.texts import join_text, normalise
+from volano.data.frame import flat
+from volano.data.rows import names_in
+from volano.data.spool import examples_of
+from volano.data.steps.texts import hash_text, normalise, texts_of
 from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
+
+    from numpy.typing import NDArray
 
     from volano.core.nouns import Dataset
     from volano.data.config import FieldsConfig
 
-__all__ = ["SPLITS", "SUPPRESSED", "SplitMemory", "hash_text", "read_suppressed"]
+__all__ = ["SPLITS", "SUPPRESSED", "SplitMemory", "read_suppressed"]
 
 SPLITS = "splits.parquet"
 SUPPRESSED = "suppressed.json"
 _SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "text", "split", "subject")])
-_HASH = 32  # characters: 128 bits
-
-
-def hash_text(normal: str) -> str:
-    """The name under which a normalised text is remembered."""
-    return hash_bytes(normal.encode())[:_HASH]
+_KNOWN = pa.schema([*_SCHEMA, ("place", pa.int64())])
 
 
 def read_suppressed(collected: Dataset) -> frozenset[str]:
@@ -43,46 +43,99 @@ def read_suppressed(collected: Dataset) -> frozenset[str]:
 
 
 class SplitMemory:
-    """The split of every row that ever had one: ``splits`` by id, ``of_texts`` by what it says."""
+    """The split of every row that ever had one: by its id, and by what it says.
+
+    Args:
+        previous: the prepared Dataset of the turn before.
+        fields: which columns are the text.
+        suppressed: hashes of subjects of whom nothing is remembered.
+    """
 
     def __init__(
         self, previous: Dataset | None, fields: FieldsConfig, suppressed: Collection[str]
     ) -> None:
         self._texts = fields.texts
-        self._away: dict[str, dict[str, Any]] = {}
-        self._previous: dict[str, dict[str, Any]] = {}
-        if previous is None:
-            self.splits: dict[str, str] = {}
-            return
-        path = previous.folder / SPLITS
-        away = pq.read_table(path).to_pylist() if path.exists() else []
-        self._away = {row["id"]: row for row in away if row["subject"] not in suppressed}
-        names = ["id", "fields", "split", "subject"]
-        for row in previous.examples.select(names).to_pylist():
-            named = row["subject"] or subject_name(row["fields"].get(fields.subject))
-            subject = None if named is None else hash_subject(named)
-            if row["split"] is not None and subject not in suppressed:
-                self._previous[row["id"]] = {**row, "subject": subject}
-        rows = (self._away | self._previous).values()
-        self.splits = {row["id"]: row["split"] for row in rows}
+        self._previous = previous
+        # A row's text is hashed only once the row is away: ``text`` is null, ``place`` is where.
+        self._known = _KNOWN.empty_table()
+        if previous is not None:
+            path = previous.folder / SPLITS
+            away = pq.read_table(path) if path.exists() else _SCHEMA.empty_table()
+            away = away.select(_SCHEMA.names).cast(_SCHEMA)
+            away = away.append_column("place", pa.nulls(away.num_rows, pa.int64()))
+            here = _had_a_split(previous, fields.subject)
+            away = away.filter(pc.invert(pc.is_in(away["id"], here["id"].combine_chunks())))
+            known = pa.concat_tables([away, here])
+            erased = pa.array(sorted(suppressed), pa.string())
+            self._known = known.filter(pc.invert(pc.is_in(known["subject"], erased)))
 
-    def of_texts(self, here: Collection[str]) -> dict[str, str]:
+    def splits_of(self, ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        """The split that each of these rows had; null for a row that had none."""
+        return self._known["split"].take(pc.index_in(ids, self._known["id"].combine_chunks()))
+
+    def of_texts(self, here: pa.ChunkedArray) -> dict[bytes, str]:
         """The split that each text had whose rows are not ``here``, by the text's hash."""
+        rows = self._away(here)
+        pairs = zip(rows["text"].to_pylist(), rows["split"].to_pylist(), strict=True)
         # What was trained on under any name is no test.
-        rows = sorted(self._without(here), key=lambda row: bool(row["split"] == "train"))
-        return {row["text"]: row["split"] for row in rows}
+        ranked = sorted(pairs, key=lambda pair: bool(pair[1] == "train"))
+        return {bytes.fromhex(text): split for text, split in ranked}
 
-    def absent(self, here: Collection[str]) -> pa.Table:
+    def absent(self, here: pa.ChunkedArray) -> pa.Table:
         """What the next turn has to be told: rows that are not ``here``."""
-        return pa.Table.from_pylist(sorted(self._without(here), key=lambda row: row["id"]), _SCHEMA)
+        return self._away(here).sort_by("id")
 
-    def _without(self, here: Collection[str]) -> list[dict[str, Any]]:
-        return [
-            row if "text" in row else self._with_text(row)
-            for name, row in (self._away | self._previous).items()
-            if name not in here
-        ]
+    def _away(self, here: pa.ChunkedArray) -> pa.Table:
+        if not self._known.num_rows:
+            return _SCHEMA.empty_table()
+        rows = self._known.filter(pc.invert(pc.is_in(self._known["id"], here.combine_chunks())))
+        texts = rows["text"].to_pylist()
+        unread = np.flatnonzero(rows["text"].is_null().to_numpy())
+        places = rows["place"].take(pa.array(unread)).to_numpy()
+        for window, normal in self._normal_forms(places):
+            for number, text in zip(unread[window].tolist(), normal, strict=True):
+                texts[number] = hash_text(text).hex()
+        column = pa.array(texts, pa.string())
+        return rows.set_column(1, "text", column).select(_SCHEMA.names)
 
-    def _with_text(self, row: dict[str, Any]) -> dict[str, Any]:
-        text = hash_text(normalise(join_text(row["fields"], self._texts)))
-        return {name: row[name] for name in ("id", "split", "subject")} | {"text": text}
+    def _normal_forms(self, places: NDArray[np.int64]) -> Iterator[tuple[slice, list[str]]]:
+        """What rows of the previous Dataset say, some at a time."""
+        if self._previous is None:
+            return
+        folder = self._previous.folder
+        schema = pq.read_schema(folder / "examples.parquet")
+        columns = [f"fields.{name}" for name in self._texts if _has_field(schema, name)]
+        if not columns:  # the text column is another one now
+            yield slice(0, len(places)), [""] * len(places)
+            return
+        for window, table in examples_of(folder, columns).windows(places):
+            yield window, [normalise(text) for text in texts_of(flat(table), self._texts)]
+
+
+def _had_a_split(previous: Dataset, subject: str) -> pa.Table:
+    """The rows of a prepared Dataset that are in a split, with the hashes of their subjects."""
+    kinds = previous.folder / "examples.parquet"
+    names = ["id", "split", "subject"]
+    if subject and _has_field(pq.read_schema(kinds), subject):
+        names.append(f"fields.{subject}")
+    tables = []
+    for first, table in examples_of(previous.folder, names):
+        subjects = table["subject"]
+        if "fields" in table.column_names:
+            subjects = pc.coalesce(subjects, names_in(flat(table), subject))
+        coded = subjects.combine_chunks().dictionary_encode()
+        hashes = [hash_subject(name) for name in coded.dictionary.to_pylist()]
+        columns = {
+            "id": table["id"],
+            "text": pa.nulls(table.num_rows, pa.string()),
+            "split": table["split"],
+            "subject": pa.array(hashes, pa.string()).take(coded.indices),
+            "place": pa.array(np.arange(first, first + table.num_rows)),
+        }
+        rows = pa.table([columns[name] for name in _KNOWN.names], schema=_KNOWN)
+        tables.append(rows.filter(pc.is_valid(rows["split"])))
+    return pa.concat_tables(tables) if tables else _KNOWN.empty_table()
+
+
+def _has_field(schema: pa.Schema, name: str) -> bool:
+    return bool(schema.field("fields").type.get_field_index(name) >= 0)

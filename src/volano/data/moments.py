@@ -43,9 +43,10 @@ def read_moments(
             moment = _seconds(time.strip()) if source in dated else float(time)
             if moment is None:
                 raise DataError(
-                    f"{time!r} is not a time whose order is known",
+                    "{time!r} is not a time whose order is known",
                     where=f"{source}:{line}",
                     fix="write times as 2025-11-22 or 2025-11-22T04:58:00, or as numbers",
+                    time=time,
                 )
         found.append(moment)
     return found

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from volano.core.pages import (
@@ -25,10 +27,15 @@ from volano.core.pages import (
     charts,
     translate,
 )
-from volano.data.steps.texts import join_text
+from volano.data.frame import flat, number_targets
+from volano.data.split import SPLITS, split_numbers
+from volano.data.spool import examples_of
+from volano.data.steps.texts import join_text, normalise, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from volano.core.nouns import Dataset
     from volano.core.pages import Block, Cell, Language, Translate
@@ -53,9 +60,12 @@ _REASONS = {
 }
 _LANGUAGES = {"en": "English", "zh": "Chinese", "mixed": "English and Chinese", "other": "other"}
 _EXAMPLES = 5
+_ROWS_AT_ONCE = 16_384
 _SHOWN = 160  # characters of a text in a table
 _MOST_LABELS = 60
 _MOST_ROWS = 12
+_MOST_SIZES = 12
+_SIDES = ("id", "target", "split", "num_chars", "language", "cluster", "group", "subject")
 
 
 def data_page(dataset: Dataset, task: Task, language: Language) -> Page:
@@ -100,9 +110,10 @@ class _Report:
         self.task = task
         self.language = language
         self.say = _words(language)
-        self.table = dataset.examples
-        self.splits: list[str | None] = self.table["split"].to_pylist()
-        self.targets: list[list[str] | None] = self.table["target"].to_pylist()
+        parts = [table for _, table in examples_of(dataset.folder, _SIDES)]
+        self.table = pa.concat_tables(parts)
+        self.splits = split_numbers(self.table["split"])
+        self.numbers, self.targets = number_targets(self.table["target"])
         self.columns = list(self.card["schema"]["fields"]["text"])
 
     def page(self) -> Page:
@@ -126,7 +137,7 @@ class _Report:
 
     def _facts(self) -> tuple[Fact, ...]:
         say, counts = self.say, self.card["counts"]
-        labels = {label for target in self.targets for label in target or ()}
+        labels = {label for target in self.targets for label in target}
         lost = sum(self.card["dropped"].values())
         share = lost / max(counts["read"], 1)
         broken = counts["broken"]
@@ -189,10 +200,24 @@ class _Report:
         return Section(say("Where rows went"), tuple(blocks), note)
 
     def _lost_by_source(self) -> Counter[str]:
-        return Counter(self._dropped()["source"].to_pylist())
+        lost: Counter[str] = Counter()
+        file = pq.ParquetFile(self.dataset.folder / "dropped.parquet")
+        for batch in file.iter_batches(columns=["source"]):
+            lost.update(_counts(batch["source"]))
+        return lost
 
-    def _dropped(self) -> Any:
-        return pq.read_table(self.dataset.folder / "dropped.parquet")
+    @cached_property
+    def _first_dropped(self) -> Mapping[str, list[dict[str, Any]]]:
+        """The first rows dropped for each reason."""
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        file = pq.ParquetFile(self.dataset.folder / "dropped.parquet")
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+            for reason in pc.unique(batch["reason"]).to_pylist():
+                wanted = _EXAMPLES - len(found[reason])
+                if wanted:
+                    rows = batch.filter(pc.equal(batch["reason"], reason)).slice(0, wanted)
+                    found[reason] += rows.to_pylist()
+        return found
 
     def _drops(self) -> list[Block]:
         say, dropped = self.say, self.card["dropped"]
@@ -203,16 +228,15 @@ class _Report:
         chart = charts.bars([say(reason) for reason in reasons], Series(say("rows"), values))
         alt = "; ".join(f"{say(reason)}: {dropped[reason]}" for reason in reasons)
         blocks: list[Block] = [ChartBlock(say("Rows dropped, by reason"), chart, alt)]
-        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in self._dropped().to_pylist():
-            if len(found[row["reason"]]) < _EXAMPLES:
-                found[row["reason"]].append(row)
         for reason in reasons:
             title = say("{reason}: {count} rows", reason=say(reason), count=dropped[reason])
             blocks.append(
                 Details(
                     title,
-                    (Prose(say(_REASONS.get(reason, reason))), self._lost_rows(found[reason])),
+                    (
+                        Prose(say(_REASONS.get(reason, reason))),
+                        self._lost_rows(self._first_dropped[reason]),
+                    ),
                 )
             )
         return blocks
@@ -241,10 +265,7 @@ class _Report:
 
     def _labels(self) -> Section:
         say = self.say
-        counts: dict[str, Counter[str]] = {split: Counter() for split in _SPLITS}
-        for target, split in zip(self.targets, self.splits, strict=True):
-            if split is not None:
-                counts[split].update(target or ())
+        counts = {split: self._labels_in(split) for split in _SPLITS}
         total = sum(counts.values(), Counter[str]())
         labels = sorted(total, key=lambda label: (-total[label], label))
         shown = labels[:_MOST_LABELS]
@@ -258,7 +279,7 @@ class _Report:
             least=total[labels[-1]],
         )
         chart = ChartBlock(say("Rows of each label"), charts.stacked_bars(shown, parts), alt)
-        splits = Counter(self.splits)
+        splits = {split: int((self.splits == SPLITS.index(split)).sum()) for split in _SPLITS}
         rows = tuple(
             (say(s), splits[s], Bar(splits[s] / max(sum(splits.values()), 1)), len(counts[s]))
             for s in used
@@ -277,9 +298,18 @@ class _Report:
         note = say("The test set is frozen: it grows with new rows and never reshuffles.")
         return Section(say("Labels and splits"), tuple(blocks), note)
 
+    def _labels_in(self, split: str) -> Counter[str]:
+        numbers = self.numbers[(self.splits == SPLITS.index(split)) & (self.numbers >= 0)]
+        counts: Counter[str] = Counter()
+        found = np.bincount(numbers, minlength=len(self.targets)).tolist()
+        for target, count in zip(self.targets, found, strict=True):
+            if count:
+                counts.update(dict.fromkeys(target, count))
+        return counts
+
     def _texts(self) -> Section:
         say = self.say
-        lengths = np.array(self.table["num_chars"].to_pylist(), float)
+        lengths = self.table["num_chars"].to_numpy().astype(float)
         edges = _edges(lengths)
         counted, _ = np.histogram(np.minimum(lengths, edges[-1]), edges)
         histogram = charts.histogram(
@@ -296,7 +326,7 @@ class _Report:
             far=far,
             most=int(lengths.max()),
         )
-        languages = Counter(self.table["language"].to_pylist())
+        languages = _counts(self.table["language"])
         names = [name for name, _ in languages.most_common()]
         rows: tuple[tuple[Cell, ...], ...] = tuple(
             (say(_LANGUAGES[name]), languages[name], Bar(languages[name] / len(self.table)))
@@ -311,65 +341,97 @@ class _Report:
 
     def _alike(self) -> Section:
         say = self.say
-        places: dict[str, list[int]] = defaultdict(list)
-        for place, name in enumerate(self.table["cluster"].to_pylist()):
-            if name is not None:
-                places[name].append(place)
-        ranked = sorted(places, key=lambda name: (-len(places[name]), name))
-        if not ranked:
+        coded = self.table["cluster"].combine_chunks().dictionary_encode()
+        names, codes = coded.dictionary.to_pylist(), coded.indices.fill_null(-1).to_numpy()
+        if not names:
             return Section(
                 say("Texts that are nearly the same"),
                 (Prose(say("No two texts are nearly the same.")),),
             )
-        sizes = Counter(len(found) for found in places.values())
-        wide = sorted(sizes)
-        chart = charts.stacked_bars(
-            [say("{count} texts", count=size) for size in wide],
-            [Series(say("clusters"), tuple(float(sizes[size]) for size in wide))],
-        )
-        total = sum(map(len, places.values()))
-        alt = say("{rows} rows are in {count} clusters.", rows=total, count=len(ranked))
-        examples = tuple(
-            Details(
-                say("{count} texts", count=len(places[name])) + f" · {self._text(places[name][0])}",
-                (self._cluster(places[name]),),
-            )
-            for name in ranked[:_EXAMPLES]
-        )
+        rows = np.bincount(codes[codes >= 0])
+        ranked = sorted(range(len(names)), key=lambda n: (-int(rows[n]), names[n]))
+        alt = say("{rows} rows are in {count} clusters.", rows=int(rows.sum()), count=len(names))
+        found = [np.flatnonzero(codes == number) for number in ranked[:_EXAMPLES]]
         note = say(
             "They are kept, and a cluster never stands on two sides of the split: a model cannot "
             "be tested on what it has nearly seen."
         )
-        shown = ChartBlock(say("Clusters by size"), chart, alt)
-        blocks: tuple[Block, ...] = (Prose(alt), shown, *examples)
-        return Section(say("Texts that are nearly the same"), blocks, note)
+        shown = ChartBlock(say("Clusters by size"), self._sizes(rows), alt)
+        blocks: list[Block] = [Prose(alt), shown]
+        across = self._across(codes)
+        if across:
+            text = "{count} clusters have rows on several sides, since the files are split so."
+            blocks.append(Callout("warn", say(text, count=across)))
+        blocks += [self._cluster(places) for places in found]
+        return Section(say("Texts that are nearly the same"), tuple(blocks), "" if across else note)
 
-    def _cluster(self, places: Sequence[int]) -> Table:
+    def _sizes(self, rows: NDArray[np.int64]) -> Any:
         say = self.say
+        sizes, counts = np.unique(rows, return_counts=True)
+        words = [say("{count} texts", count=int(size)) for size in sizes[:_MOST_SIZES].tolist()]
+        bars = counts[:_MOST_SIZES].astype(float).tolist()
+        if len(sizes) > _MOST_SIZES:
+            words.append(say("more than {count} texts", count=int(sizes[_MOST_SIZES - 1])))
+            bars.append(float(counts[_MOST_SIZES:].sum()))
+        return charts.stacked_bars(words, [Series(say("clusters"), tuple(bars))])
+
+    def _across(self, codes: NDArray[np.int64]) -> int:
+        """How many clusters have rows in more than one split."""
+        is_in = (codes >= 0) & (self.splits > 0)
+        low, high = np.full(codes.max() + 1, 9, np.int8), np.zeros(codes.max() + 1, np.int8)
+        np.minimum.at(low, codes[is_in], self.splits[is_in])
+        np.maximum.at(high, codes[is_in], self.splits[is_in])
+        return int((low < high).sum())
+
+    def _cluster(self, places: NDArray[np.int64]) -> Details:
+        """One cluster: where its rows stand, some of their texts, and how alike those are."""
+        say = self.say
+        shown = places[:_MOST_ROWS]
+        texts = self._texts_at(shown)
+        labels = [self.numbers[place] for place in shown]
         rows: tuple[tuple[Cell, ...], ...] = tuple(
-            (self._text(p), ", ".join(self.targets[p] or ()), say(self.splits[p] or "none"))
-            for p in places[:_MOST_ROWS]
+            (
+                _short(text),
+                ", ".join(self.targets[label]) if label >= 0 else "",
+                say(SPLITS[self.splits[place]] or "none"),
+                f"{share:.0%}",
+            )
+            for place, text, label, share in zip(shown, texts, labels, _nearest(texts), strict=True)
         )
         count = len(places) - len(rows)
         caption = say("{count} more", count=count) if count else ""
-        return Table((say("text"), say("label"), say("split")), rows, caption)
+        sides = np.bincount(self.splits[places], minlength=len(SPLITS))
+        where = ", ".join(
+            f"{say(split or 'none')} {sides[n]}" for n, split in enumerate(SPLITS) if sides[n]
+        )
+        title = say("{count} texts", count=len(places)) + f" ({where}) · {_short(texts[0])}"
+        note = say(
+            "Alike: how many of all pieces of three characters a text shares with the text shown "
+            "that is most like it."
+        )
+        columns = (say("text"), say("label"), say("split"), say("alike"))
+        return Details(title, (Table(columns, rows, caption), Prose(note)))
 
-    def _text(self, place: int) -> str:
-        return _short(join_text(self.table["fields"][place].as_py(), self.columns))
+    def _texts_at(self, places: NDArray[np.int64]) -> list[str]:
+        columns = [f"fields.{name}" for name in self.columns]
+        rows = examples_of(self.dataset.folder, columns).take(places)
+        return texts_of(flat(rows), self.columns)
 
     def _people(self) -> Section | None:
         say = self.say
         blocks: list[Block] = []
         fields = self.card["schema"]["fields"]
-        groups = Counter(value or say("none") for value in self.table["group"].to_pylist())
         if fields["group"]:
+            groups: Counter[str] = Counter()
+            for value, count in _counts(self.table["group"]).items():
+                groups[value or say("none")] += count
             ranked = [name for name, _ in groups.most_common(_MOST_ROWS)]
             values = tuple(float(groups[name]) for name in ranked)
             chart = charts.bars(ranked, Series(say("rows"), values))
             alt = "; ".join(f"{name}: {groups[name]}" for name in ranked)
             title = say("Rows of each value of {column}", column=fields["group"])
             blocks.append(ChartBlock(title, chart, alt))
-        subjects = Counter(value for value in self.table["subject"].to_pylist() if value)
+        subjects = _counts(self.table["subject"].drop_null())
         if subjects:
             text = "{count} different people or things in {column}; the busiest has {most} rows."
             most = max(subjects.values())
@@ -391,6 +453,28 @@ class _Report:
             text = "{count} reviews are about rows that have left the data; they are not used."
             blocks.append(Callout("info", say(text, count=gone)))
         return Section(say("Since the dataset before"), tuple(blocks))
+
+
+def _counts(column: Any) -> Counter[Any]:
+    """How often each value stands."""
+    return Counter({one["values"]: one["counts"] for one in pc.value_counts(column).to_pylist()})
+
+
+def _nearest(texts: Sequence[str]) -> list[float]:
+    """For each text the Jaccard similarity of its shingles to those of the text most like it."""
+    from volano.data.steps.shingles import shingle
+
+    found = shingle(pa.array([normalise(text) for text in texts], pa.large_string()))
+    bounds = zip(found.starts_T.tolist(), found.sizes_T.tolist(), strict=True)
+    sets = [set(found.codes_S[start : start + size].tolist()) for start, size in bounds]
+    return [
+        max((_jaccard(one, other) for m, other in enumerate(sets) if m != n), default=1.0)
+        for n, one in enumerate(sets)
+    ]
+
+
+def _jaccard(one: set[int], other: set[int]) -> float:
+    return len(one & other) / len(one | other) if one or other else 1.0
 
 
 def _short(text: str, most: int = _SHOWN) -> str:

@@ -1,144 +1,289 @@
-"""A row while it is being collected: its name, its parts, and whether it can be kept."""
+"""Rows while they are being collected: their names and their parts, as columns without texts.
+
+What a row says lies in the spool at its ``place``; here are the few values a row that grow with the
+data. ``label`` is a number of `Targets`, -1 for none.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow as pa
+
 from volano.core.errors import DataError
-from volano.core.hashing import hash_json, to_json
+from volano.core.hashing import to_json
 from volano.core.subjects import subject_name
-from volano.data.columns import content_hash
 from volano.data.frame import plain
+from volano.data.naming import DIGEST, Read, digests_of, hash_part, hashes_of
 from volano.data.sources.batch import BrokenRow
 from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from volano.data.config import FieldsConfig
+    from volano.data.spool import Slices
     from volano.tasks import Task
 
-__all__ = ["Dropped", "Kept", "Row", "name_rows", "read_rows"]
+__all__ = [
+    "ROWS",
+    "Kept",
+    "LabelCells",
+    "Part",
+    "Targets",
+    "keep_rows",
+    "read_part",
+]
+
+ROWS = pa.schema(
+    [
+        ("place", pa.int64()),
+        ("order", pa.int32()),  # of the source; feedback and sources that are gone come last
+        ("source", pa.int32()),  # a number of the list of names
+        ("line", pa.int64()),
+        ("id", pa.string()),
+        ("split", pa.string()),
+        ("label", pa.int32()),
+        ("weight", pa.float64()),
+        ("subject", pa.string()),
+        ("group", pa.string()),
+        ("time", pa.string()),
+        ("label_from", pa.string()),
+        ("picked", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row; ``place`` is where its fields stand among those of all sources."""
+class Part:
+    """The rows of one source, or of the Dataset before, as they lie in the spool.
 
-    place: int
-    fields: dict[str, Any]
-    source: str
-    order: int
-    line: int
-    split: str | None = None
-    key: str | None = None
-    id: str = ""
-    target: tuple[str, ...] | None = None
-    subject: str | None = None
-    group: str | None = None
-    time: str | None = None
-    weight: float = 1.0
-    label_from: str = "source"
-    picked: str | None = None
-    is_about_example: bool = False  # a review of a row that must be there, no row of its own
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A row that is left out, and why."""
-
-    row: Row
-    reason: str
-    detail: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The row as ``dropped.parquet`` keeps it."""
-        fields = {name: value for name, value in self.row.fields.items() if value is not None}
-        return {
-            "id": self.row.id,
-            "source": self.row.source,
-            "line": self.row.line,
-            "reason": self.reason,
-            "detail": self.detail,
-            "fields": to_json(plain(fields)),
-        }
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Rows that can be kept, and what became of the others."""
-
-    rows: list[Row]
-    dropped: list[Dropped] = field(default_factory=list)
-    broken: list[tuple[Row, BrokenRow]] = field(default_factory=list)
-    num_suppressed: int = 0
-
-
-def name_rows(rows: Sequence[Row], target: str) -> list[Row]:
-    """Give each row its id: by key where there is one, else by what it says.
-
-    What it says leaves the label out, so a corrected label is an edit; equal rows are counted, so
-    that rows added to a file never rename those that were there.
+    Attributes:
+        first: the place of its first row.
+        slices: its rows, with the kinds of columns that the source has.
+        kinds: of its columns.
+        lines: of its rows in the file.
+        source: the number of the source among all names.
+        split: that the file is declared to be.
+        key: the column that names a row.
+        ids: of rows that have one already.
+        hashes: of its rows by `hash_part`, where they are known.
     """
-    seen: Counter[str] = Counter()
-    named = []
-    for row in rows:
-        if row.key is not None:
-            name = hash_json(["key", row.source, row.key])
-        else:
-            content = content_hash(row.fields, leave_out=target)
-            name = hash_json(["content", content, seen[content]])
-            seen[content] += 1
-        named.append(replace(row, id=name))
-    return named
+
+    first: int
+    slices: Slices
+    kinds: pa.Schema
+    lines: NDArray[np.int64]
+    source: int
+    split: str | None = None
+    key: str = ""
+    ids: pa.ChunkedArray | None = None
+    hashes: tuple[pa.Table, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.lines)
 
 
-def read_rows(
-    rows: Sequence[Row],
-    config: FieldsConfig,
-    task: Task,
-    names: Sequence[str],
-    suppressed: frozenset[str],
-) -> Kept:
-    """Fill in the parts of each row, and set aside what cannot or must not be kept."""
-    last = {row.id: number for number, row in enumerate(rows)}
-    labels = _LabelCells(task, names)
-    kept: list[Row] = []
-    dropped: list[Dropped] = []
-    broken: list[tuple[Row, BrokenRow]] = []
-    num_suppressed = 0
-    for number, row in enumerate(rows):
-        subject = subject_name(row.fields.get(config.subject))
-        if subject is not None and hash_subject(subject) in suppressed:
-            num_suppressed += 1
-        elif last[row.id] != number:
-            detail = f"key {row.key!r} stands again at {row.source}:{rows[last[row.id]].line}"
-            dropped.append(Dropped(row, "duplicate-key", detail))
-        elif isinstance(target := labels.read(row.fields.get(config.target)), DataError):
-            reason = f"label: {target.what}"
-            broken.append((row, BrokenRow(row.line, reason, to_json(plain(row.fields)))))
-        else:
-            group = subject_name(row.fields.get(config.group))
-            time = subject_name(row.fields.get(config.time))
-            kept.append(replace(row, target=target, subject=subject, group=group, time=time))
-    return Kept(kept, dropped, broken, num_suppressed)
+class Targets:
+    """Every target that stands in the data, once; rows hold its number."""
+
+    def __init__(self) -> None:
+        self.values: list[tuple[str, ...]] = []
+        self._numbers: dict[tuple[str, ...], int] = {}
+
+    def number(self, target: tuple[str, ...] | None) -> int:
+        """The number of a target; -1 for none."""
+        if target is None:
+            return -1
+        if target not in self._numbers:
+            self._numbers[target] = len(self.values)
+            self.values.append(target)
+        return self._numbers[target]
+
+    def column(self, numbers: NDArray[np.int32], kind: pa.DataType) -> pa.Array:
+        """The targets of rows as a column."""
+        values = pa.array([list(value) for value in self.values], kind)
+        return values.take(pa.array(numbers, mask=numbers < 0))
 
 
-class _LabelCells:
+class LabelCells:
     """Label cells are few and stand often: each is read once."""
 
     def __init__(self, task: Task, names: Sequence[str]) -> None:
-        self.task = task
-        self.names = names
-        self.known: dict[tuple[type, str], tuple[str, ...] | None | DataError] = {}
+        self.targets = Targets()
+        self.faults: list[str] = []  # number -2 is the first of them, -3 the second
+        self._task = task
+        self._names = names
+        self._known: dict[tuple[type, str], int] = {}
 
-    def read(self, cell: object) -> tuple[str, ...] | None | DataError:
+    def read(self, column: pa.ChunkedArray) -> NDArray[np.int32]:
+        """The number of the target of each cell; -1 for none, less for a cell that is no target."""
+        values, places = _distinct(column)
+        numbers = np.array([self._number(value) for value in values], np.int32)
+        return numbers[places] if len(numbers) else np.zeros(0, np.int32)
+
+    def today(self, target: tuple[str, ...] | None) -> int:
+        """The number of a target that people gave, under today's names; -1 where none is left."""
+        return self.targets.number((self._task.today(target) or None) if target else None)
+
+    def _number(self, cell: object) -> int:
         name = type(cell), repr(cell)  # null is no "None", and a list not its text
-        if name not in self.known:
+        if name not in self._known:
             try:
-                self.known[name] = self.task.read_target(cell, self.names)
+                found = self.targets.number(self._task.read_target(cell, self._names))
             except DataError as error:
-                self.known[name] = error
-        return self.known[name]
+                self.faults.append(error.what)
+                found = -1 - len(self.faults)
+            self._known[name] = found
+        return self._known[name]
+
+
+def _distinct(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
+    """Each value of a column once, and which of them stands in each row."""
+    if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
+        return column.to_pylist(), np.arange(len(column))
+    coded = column.combine_chunks().dictionary_encode()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.unify_dictionaries().combine_chunks()
+    values = coded.dictionary.to_pylist()
+    places = coded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
+    return [*values, None], places.astype(np.int64)
+
+
+def names_in(table: pa.Table, column: str) -> pa.Array:
+    """The cells of a column as names of subjects, groups or times."""
+    if column not in table.column_names:
+        return pa.nulls(table.num_rows, pa.string())
+    values, places = _distinct(table[column])
+    names = pa.array([subject_name(value) for value in values], pa.string())
+    return names.take(pa.array(places))
+
+
+def read_part(
+    part: Part, fields: FieldsConfig, labels: LabelCells, tell: Callable[[int], None], *, said: bool
+) -> Read:
+    """Read the label and the names in each row, and hash what it says.
+
+    Args:
+        part: the rows.
+        fields: which column plays which part.
+        labels: reads label cells.
+        tell: hears how many rows are done.
+        said: whether to hash rows with their label too, to tell which were edited.
+    """
+    tables: list[pa.Table] = []
+    keys: list[pa.Array] = []
+    wanted = hashes_of(part.key, said=said)
+    if part.ids is not None:
+        wanted = wanted[-1:] if said else ()
+    hashes = list(part.hashes or ())
+    for first, table in part.slices:
+        if part.hashes is None:
+            hashes.append(hash_part(table, fields.target, *wanted))
+        if part.key:
+            keys.append(names_in(table, part.key))
+        tables.append(_rows(part, first, table, fields, labels))
+        tell(first - part.first + table.num_rows)
+    return Read(
+        pa.concat_tables(tables) if tables else ROWS.empty_table(),
+        digests_of(_joined(hashes, "contents", pa.binary(DIGEST))),
+        digests_of(_joined(hashes, "said", pa.binary(DIGEST))) if said else None,
+        pa.chunked_array(keys, pa.string()) if part.key else None,
+        _joined(hashes, "ids", pa.string()) if "ids" in wanted else None,
+    )
+
+
+def _joined(tables: Sequence[pa.Table], name: str, kind: pa.DataType) -> pa.ChunkedArray:
+    found = [table[name].chunks for table in tables if name in table.column_names]
+    return pa.chunked_array([chunk for chunks in found for chunk in chunks], kind)
+
+
+def _rows(
+    part: Part, first: int, table: pa.Table, fields: FieldsConfig, labels: LabelCells
+) -> pa.Table:
+    num, start = table.num_rows, first - part.first
+    if fields.target in table.column_names:
+        numbers = labels.read(table[fields.target])
+    else:
+        numbers = np.full(num, labels.read(pa.chunked_array([pa.nulls(1)]))[0], np.int32)
+    ids = pa.nulls(num, pa.string()) if part.ids is None else part.ids.slice(start, num)
+    columns = {
+        "place": pa.array(np.arange(first, first + num)),
+        "order": pa.array(np.full(num, part.source, np.int32)),
+        "source": pa.array(np.full(num, part.source, np.int32)),
+        "line": pa.array(part.lines[start : start + num]),
+        "id": ids,
+        "split": pa.repeat(pa.scalar(part.split, pa.string()), num),
+        "label": pa.array(numbers),
+        "weight": pa.array(np.ones(num)),
+        "label_from": pa.repeat("source", num),
+        "picked": pa.nulls(num, pa.string()),
+    }
+    for name in ("subject", "group", "time"):
+        columns[name] = names_in(table, getattr(fields, name))
+    return pa.table([columns[name] for name in ROWS.names], schema=ROWS)
+
+
+@dataclass
+class Kept:
+    """Rows that can be kept, and what became of the others: places among all rows, with why."""
+
+    rows: pa.Table
+    twice: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    stands_again: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    broken: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    num_suppressed: int = 0
+
+
+def keep_rows(rows: pa.Table, has_key: NDArray[np.bool_], suppressed: Collection[str]) -> Kept:
+    """Set aside what cannot or must not be kept: erased people, keys said again, broken labels.
+
+    Args:
+        rows: all rows, with their ids.
+        has_key: which of them are named by a key: only those can share a name.
+        suppressed: SHA-256 of subjects whose rows must not come back.
+    """
+    is_erased = _is_erased(rows["subject"], suppressed)
+    last = _last_of_name(rows["id"], has_key)
+    is_twice = ~is_erased & (last != np.arange(len(last)))
+    is_broken = ~is_erased & ~is_twice & (rows["label"].to_numpy() < -1)
+    is_gone = is_erased | is_twice | is_broken
+    return Kept(
+        rows.filter(pa.array(~is_gone)) if is_gone.any() else rows,
+        np.flatnonzero(is_twice),
+        last[is_twice],
+        np.flatnonzero(is_broken),
+        int(is_erased.sum()),
+    )
+
+
+def _is_erased(subjects: pa.ChunkedArray, suppressed: Collection[str]) -> NDArray[np.bool_]:
+    if not suppressed or subjects.null_count == len(subjects):
+        return np.zeros(len(subjects), bool)
+    values, places = _distinct(subjects)
+    erased = [value is not None and hash_subject(value) in suppressed for value in values]
+    found: NDArray[np.bool_] = np.array(erased, bool)[places]
+    return found
+
+
+def _last_of_name(ids: pa.ChunkedArray, has_key: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each row the last one of the same name; mostly itself."""
+    last = np.arange(len(has_key))
+    keyed = np.flatnonzero(has_key)
+    if len(keyed):
+        _, codes = _distinct(ids.take(pa.array(keyed)))
+        final = np.zeros(int(codes.max()) + 1, np.int64)
+        np.maximum.at(final, codes, keyed)
+        last[keyed] = final[codes]
+    return last
+
+
+def broken_rows(rows: pa.Table, fields: pa.Table, faults: Sequence[str]) -> Iterator[BrokenRow]:
+    """Rows whose label cannot be read, as their source wrote them."""
+    cells = zip(rows["line"].to_pylist(), rows["label"].to_pylist(), strict=True)
+    for (line, label), said in zip(cells, fields.to_pylist(), strict=True):
+        yield BrokenRow(line, f"label: {faults[-2 - label]}", to_json(plain(said)))

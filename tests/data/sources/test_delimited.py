@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import os
+import time
 from io import StringIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,10 +13,9 @@ from hypothesis import strategies as st
 
 from volano.core.errors import DataError
 from volano.data.config import SourceConfig
-from volano.data.sources import Batch, read_whole
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from volano.data.sources import Batch, read_source, read_whole
+from volano.data.sources.dialect import Dialect
+from volano.data.sources.rows import RowsOfLines
 
 
 def read(path: Path, content: str | bytes, **settings: object) -> Batch:
@@ -114,7 +116,8 @@ def test_a_replacement_character_that_was_written_is_kept(tmp_path: Path) -> Non
         ("a.csv", "\n\n", "only empty lines"),
         ("a.csv", "text,label\n", "no rows"),
         ("a.csv", "text,text\na,b\n", "'text' 2 times"),
-        ("a.xlsx", "x", "no reader"),
+        ("a.doc", "x", "no reader"),
+        ("a.zip", "x", "no reader"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(
@@ -135,7 +138,7 @@ def test_a_missing_file_names_its_nearest_neighbour(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["*.csv", "."])
 def test_a_pattern_or_a_folder_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="a source is one file|no reader"):
+    with pytest.raises(DataError, match="a source is one file|holds no file"):
         read_whole(tmp_path / name, SourceConfig(path=name))
 
 
@@ -171,3 +174,144 @@ def test_every_line_with_something_on_it_is_a_row_or_broken(tmp_path: Path, text
     )
     for letter in "ab":
         assert seen.count(letter) == text.count(letter)
+
+
+def rows_in_windows(text: str, size: int) -> list[tuple[int, object]]:
+    """Every row and fault with its line, as they come from windows of so many lines."""
+    lines = list(StringIO(text, newline=""))
+    reader = RowsOfLines(Dialect(",", True))
+    windows = [reader.read(lines[n : n + size]) for n in range(0, len(lines), size)]
+    windows.append(reader.read([], is_last=True))
+    found: list[tuple[int, object]] = []
+    for rows in windows:
+        found += [
+            (rows.first + begin, cells)
+            for begin, cells in zip(rows.begins, rows.cells, strict=True)
+            if cells
+        ]
+        found += [(rows.first + f.begin, rows.raw(f.begin, f.end)) for f in rows.faults]
+    return sorted(found, key=lambda one: one[0])
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(st.sampled_from('ab,"\n\r'), max_size=60), size=st.integers(1, 9))
+def test_where_a_window_ends_makes_no_difference(text: str, size: int) -> None:
+    assert rows_in_windows(text, size) == rows_in_windows(text, 10_000)
+
+
+QUOTED = "text,label\n" + '"p, q",y\n' * 2000
+HOSTILE = {
+    "quotes": '"' * 200_001,
+    "a quote on each line": '"\n' * 100_000,
+    "a quote that closes and opens on each line": 'a"b"x,"y\n' * 30_000 + "q,r\n",
+    "cells that close and open on each line": 'x","y\n' * 30_000,
+    "the same, with an end that spoils it": 'x","y\n' * 30_000 + 'z"q"\n',
+    "many that run into the next": ('a,"b\n' + "c,d\n" * 40) * 1000,
+    "delimiters": "," * 300_000,
+    "a cell of 10 MB": '"' + "a" * 10_000_000 + '",b\n',
+    "a line longer than a row may be": "a" * (2**24 + 2**22) + "\nq,r\n",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_takes_time_in_proportion_to_its_size(tmp_path: Path, name: str) -> None:
+    began = time.process_time()
+    batch = read(tmp_path / "a.csv", QUOTED + HOSTILE[name])
+    assert time.process_time() - began < 10
+    assert batch.table.num_rows >= 2000
+
+
+def test_a_cell_of_ten_megabytes_is_read(tmp_path: Path) -> None:
+    cell = "a line\n" * 1_500
+    batch = read(tmp_path / "a.csv", f'text,label\n"{"b" * 10_000_000}",c\n"{cell}",d\n')
+    assert [len(text) for text in batch.table["text"].to_pylist()] == [10_000_000, len(cell)]
+
+
+def test_a_line_that_is_no_row_is_kept_by_its_beginning(tmp_path: Path) -> None:
+    batch = read(tmp_path / "a.csv", "text,label\nx,y\n" + "z" * (2**24 + 2**23) + "\nq,r\n")
+    (broken,) = batch.broken
+    assert (broken.line, len(broken.raw)) == (3, 1000)
+    assert "longer than" in broken.reason
+    assert batch.lines.tolist() == [2, 4]
+
+
+def test_a_nul_costs_its_row(tmp_path: Path) -> None:
+    batch = read(tmp_path / "a.csv", b"text,label\na\0b,c\nd,e\n")
+    assert [(one.line, one.reason) for one in batch.broken] == [(2, "a NUL, which no text holds")]
+    assert batch.table.num_rows == 1
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf", b"\xff\xfe", gzip.compress(b"")])
+def test_a_file_with_nothing_but_a_mark_is_empty(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(DataError, match="only empty lines"):
+        read(tmp_path / ("a.csv.gz" if content[0] == 0x1F else "a.csv"), content)
+
+
+def test_more_columns_than_any_table_has_are_refused(tmp_path: Path) -> None:
+    names = ",".join(f"c{n}" for n in range(20_000))
+    with pytest.raises(DataError, match="20000 columns, and the most is 16384"):
+        read(tmp_path / "a.csv", f"{names}\nx\n")
+
+
+def test_a_packed_file_is_read_as_it_is_unpacked(tmp_path: Path) -> None:
+    batch = read(tmp_path / "a.csv.gz", gzip.compress(b"text,label\nhi,a\n"))
+    assert batch.table.to_pylist() == [{"text": "hi", "label": "a"}]
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        read(tmp_path / "b.csv.gz", gzip.compress(b"text,label\n" + os.urandom(9000))[:500])
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        read(tmp_path / "c.csv.gz", b"text,label\nhi,a\n")
+
+
+@pytest.mark.parametrize("content", [b"PAR1....", b"PK\x03\x04....", b"\x1f\x8b....", b"%PDF-1.7"])
+def test_a_file_that_is_something_else_by_its_first_bytes_is_refused(
+    tmp_path: Path, content: bytes
+) -> None:
+    with pytest.raises(DataError, match="by its first bytes"):
+        read(tmp_path / "a.csv", content)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "some text,a\n" * 50_000, "utf-8")
+    batches = read_source(path, SourceConfig(path="a.csv"))
+    next(batches)
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("one more,a\n")
+    with pytest.raises(DataError, match="changed while it was read"):
+        list(batches)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no pipes with names, no links without rights")
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    for name, what in (
+        ("pipe.csv", "no file but a pipe"),
+        ("loop.csv", "there is no file"),
+        ("a\0b.csv", "there is no file"),
+        ("a" * 300, "there is no file"),
+    ):
+        with pytest.raises(DataError, match=what):
+            read_whole(tmp_path / name, SourceConfig(path="x"))
+    with pytest.raises(DataError, match="a pipe or a device"):
+        read_whole(Path("/dev/zero"), SourceConfig(path="x"))
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text\nx\n", "utf-8")
+    (tmp_path / "a.csv").chmod(0)
+    with pytest.raises(DataError, match="may not be read"):
+        read_whole(tmp_path / "a.csv", SourceConfig(path="a.csv"))
+
+
+def test_a_large_file_comes_in_batches_with_the_right_lines(tmp_path: Path) -> None:
+    body = "".join(f'"text {n},\nsecond line",{n % 7}\n' for n in range(100_000))
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + body, "utf-8", newline="")
+    batches = list(read_source(path, SourceConfig(path="a.csv")))
+    assert len(batches) > 2
+    lines = [line for batch in batches for line in batch.lines.tolist()]
+    assert lines == list(range(2, 200_002, 2))
+    texts = [text for batch in batches for text in batch.table["text"].to_pylist()]
+    assert texts == [f"text {n},\nsecond line" for n in range(100_000)]

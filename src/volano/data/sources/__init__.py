@@ -1,56 +1,122 @@
 """Readers of source files, one file for each format.
 
 In: a path and how the project describes it. Out: `Batch` after `Batch`: whole rows with their
-lines, and the rows that could not be read. Never: what a column means, or a row dropped in silence.
+lines, and the rows that could not be read. Never: what a column means, a row dropped in silence, or
+a whole file in memory. What is no local file is made one first, by `snapshots`.
 """
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
-from volano.core.errors import DataError
-from volano.data.sources.batch import Batch, BrokenRow, Reader
+from volano.core.errors import DataError, Term
+from volano.data.sources.batch import Batch, BrokenRow, Reader, stat_source
 from volano.data.sources.delimited import read_delimited
+from volano.data.sources.excel import read_excel
+from volano.data.sources.files import suffix_of, unchanging
+from volano.data.sources.folder import TEXTS, read_folder, read_texts
 from volano.data.sources.jsonl import read_jsonl
 from volano.data.sources.parquet import read_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from volano.data.config import SourceConfig
 
-__all__ = ["READERS", "Batch", "BrokenRow", "Reader", "read_source", "read_whole"]
+__all__ = ["READERS", "Batch", "BrokenRow", "Reader", "join", "read_source", "read_whole"]
 
 READERS: Mapping[str, Reader] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".txt": read_delimited,
     "": read_delimited,
+    TEXTS: read_texts,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".ods": read_excel,
     ".parquet": read_parquet,
+    ".xls": read_excel,
+    ".xlsb": read_excel,
+    ".xlsm": read_excel,
+    ".xlsx": read_excel,
+}
+_TEXTS = ("", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+_FIRST_BYTES = {
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a workbook or a zip file",
+    b"\x1f\x8b": "a gzip file",
+    b"\x28\xb5\x2f\xfd": "a zstd file",
+    b"%PDF-": "a PDF file",
+    b"SQLite format 3": "an SQLite database",
+}
+_OTHERWISE = {
+    ".db": "path: sqlite:///FILE, with fetch: {{query: TABLE}}",
+    ".sqlite": "path: sqlite:///FILE, with fetch: {{query: TABLE}}",
+    ".sqlite3": "path: sqlite:///FILE, with fetch: {{query: TABLE}}",
+    ".json": "write one object on each line, and name it .jsonl",
+    ".zip": "unpack it first, or pack each file with gzip",
+    ".zst": "unpack it first, or pack it with gzip",
+    ".bz2": "unpack it first, or pack it with gzip",
+    ".xz": "unpack it first, or pack it with gzip",
 }
 
 
 def read_source(
     path: Path, config: SourceConfig, readers: Mapping[str, Reader] = READERS
 ) -> Iterator[Batch]:
-    """Read a file, some rows at a time, with the reader for how its name ends.
+    """Read a file or a folder, some rows at a time, with the reader for how its name ends.
 
     Raises:
-        DataError: no reader knows the ending, or the file cannot be read.
+        DataError: no reader knows the ending, the file cannot be read, or it changed meanwhile.
     """
-    suffix = path.suffix.lower()
+    if stat.S_ISDIR(stat_source(path).st_mode):
+        yield from read_folder(path, config, readers)
+        return
+    reader = _reader(path, readers)
+    with unchanging(path):
+        yield from reader(path, config)
+
+
+def _reader(path: Path, readers: Mapping[str, Reader]) -> Reader:
+    suffix = suffix_of(path)
     reader = readers.get(suffix)
+    known = ", ".join(sorted(ending for ending in readers if ending.startswith(".")))
     if reader is None:
-        known = ", ".join(sorted(ending for ending in readers if ending))
         raise DataError(
-            f"no reader knows files that end in {suffix!r}",
+            "no reader knows files that end in {suffix!r}",
             where=str(path),
-            fix=f"convert it to one of {known}",
+            fix=_OTHERWISE.get(suffix, "convert it to one of {known}"),
+            suffix=suffix,
+            known=known,
         )
-    return reader(path, config)
+    is_packed = path.suffix.lower() != suffix
+    if suffix in _TEXTS and not is_packed:
+        _refuse_binary(path)
+    if is_packed and suffix not in _TEXTS:
+        raise DataError(
+            "{suffix} files are read unpacked",
+            where=str(path),
+            fix="unpack it first: gunzip FILE",
+            suffix=suffix,
+        )
+    return reader
+
+
+def _refuse_binary(path: Path) -> None:
+    """A file that is something else by its first bytes would be told as thousands of bad rows."""
+    with path.open("rb") as stream:
+        head = stream.read(16)
+    for mark, what in _FIRST_BYTES.items():
+        if head.startswith(mark):
+            raise DataError(
+                "{name!r} is {kind}, by its first bytes",
+                where=str(path),
+                fix="give it the ending of what it is, or unpack it first",
+                name=path.name,
+                kind=Term(what),
+            )
 
 
 def read_whole(path: Path, config: SourceConfig, readers: Mapping[str, Reader] = READERS) -> Batch:
@@ -59,12 +125,16 @@ def read_whole(path: Path, config: SourceConfig, readers: Mapping[str, Reader] =
     Raises:
         DataError: no reader knows the ending, or the file cannot be read.
     """
+    return join(list(read_source(path, config, readers)))
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """Batches of one file as one."""
     import numpy as np
     import pyarrow as pa
 
     from volano.data.columns import unite
 
-    batches = list(read_source(path, config, readers))
     if len(batches) == 1:
         return batches[0]
     return Batch(

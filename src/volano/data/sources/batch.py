@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import stat
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from volano.core.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -17,7 +21,9 @@ if TYPE_CHECKING:
 
     from volano.data.config import SourceConfig
 
-__all__ = ["Batch", "BrokenRow", "Reader", "check_columns", "require_file"]
+__all__ = ["Batch", "BrokenRow", "Reader", "check_columns", "require_file", "stat_source"]
+
+_MOST_COLUMNS = 16_384  # as many as Excel has; a file with more is not what it seems to be
 
 
 @dataclass(frozen=True)
@@ -52,48 +58,102 @@ class Batch:
 Reader: TypeAlias = "Callable[[Path, SourceConfig], Iterator[Batch]]"
 
 
+def check_columns(names: Sequence[str], path: Path) -> None:
+    """Refuse a header that names one column twice, since one of them would be lost.
+
+    Raises:
+        DataError: a name stands twice, or there are more columns than any table has.
+    """
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(
+            "{count} columns, and the most is {limit}",
+            where=f"{path}:1",
+            fix="check the delimiter, or keep the columns that matter",
+            count=len(names),
+            limit=_MOST_COLUMNS,
+        )
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise DataError(
+            "the header names the column {name!r} {count} times",
+            where=f"{path}:1",
+            fix="give each column a name of its own, or header: false with columns: [...]",
+            name=twice[0],
+            count=list(names).count(twice[0]),
+        )
+
+
 def require_file(path: Path) -> None:
     """Refuse what is not one file with something in it.
 
     Raises:
-        DataError: the path is a pattern, a folder, missing or empty.
+        DataError: the path is a folder, a pipe or a device, missing, closed to us, or empty.
     """
-    if any(mark in path.name for mark in "*?[") and not path.exists():
+    about = stat_source(path)
+    if stat.S_ISDIR(about.st_mode):
         raise DataError(
-            f"{path.name!r} is a pattern, and a source is one file",
+            "{name!r} is a folder, and a file is needed here",
             where=str(path),
-            fix="name each file as a source of its own",
+            fix="name one of its files",
+            name=path.resolve().name,
         )
-    if path.is_dir():
-        raise DataError(
-            f"{path.resolve().name!r} is a folder, and a source is one file",
-            where=str(path),
-            fix="name each file as a source of its own",
-        )
-    if not path.exists():
-        raise DataError(
-            f"there is no file {path.name!r}", where=str(path), fix=_fix_for_missing(path)
-        )
-    if path.stat().st_size == 0:
+    if about.st_size == 0:
         raise DataError("the file is empty", where=str(path), fix="export it again")
 
 
-def _fix_for_missing(path: Path) -> str:
-    import difflib
+def stat_source(path: Path) -> os.stat_result:
+    """What the system says about a file or a folder; nothing else is a source.
 
-    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    Raises:
+        DataError: it is missing, closed to us, or a pipe or a device, which might never end.
+    """
+    try:
+        about = path.stat()
+    except PermissionError:
+        raise _closed(path) from None
+    except (OSError, ValueError):  # a loop of links, a name too long, a NUL in the name
+        raise _missing(path) from None
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise DataError(
+            "{name!r} is no file but a pipe or a device",
+            where=str(path),
+            fix="write what it gives into a file first",
+            name=path.name,
+        )
+    if not os.access(path, os.R_OK):
+        raise _closed(path)
+    return about
+
+
+def _closed(path: Path) -> DataError:
+    return DataError(
+        "{name!r} may not be read by this user",
+        where=str(path),
+        fix="allow it: chmod u+r FILE",
+        name=path.name,
+    )
+
+
+def _missing(path: Path) -> DataError:
+    if any(mark in path.name for mark in "*?["):
+        return DataError(
+            "{name!r} is a pattern, and a source is one file or one folder",
+            where=str(path),
+            fix="name each file as a source of its own, or the folder",
+            name=path.name,
+        )
+    fix = "check the path; those in volano.yaml are relative to its folder"
+    try:
+        beside = [one.name for one in path.parent.iterdir()]
+    except (OSError, ValueError):
+        beside = []
     nearest = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.6)
     if nearest:
-        return f"did you mean {nearest[0]!r}?"
-    return "check the path; those in volano.yaml are relative to its folder"
-
-
-def check_columns(names: tuple[str, ...], path: Path) -> None:
-    """Refuse a header that names one column twice, since one of them would be lost."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"the header names the column {twice[0]!r} {names.count(twice[0])} times",
-            where=f"{path}:1",
-            fix="give each column a name of its own, or header: false with columns: [...]",
-        )
+        fix = "did you mean {nearest!r}?"
+    return DataError(
+        "there is no file {name!r}",
+        where=str(path),
+        fix=fix,
+        name=path.name,
+        nearest="".join(nearest),
+    )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from volano.core.encoding import decode
+from volano.core.encoding import find_encoding
 from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_file
-from volano.data.sources.dialect import CsvRow, find_dialect, read_rows, split_lines
+from volano.data.sources.dialect import Dialect, find_delimiter, quotes_quote
+from volano.data.sources.files import Window, cut_row, read_pieces, read_windows, suffix_of
+from volano.data.sources.rows import RowsOfLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from volano.core.encoding import Encoding
     from volano.data.config import SourceConfig
+    from volano.data.sources.rows import Rows
 
 __all__ = ["read_delimited"]
 
@@ -25,71 +30,144 @@ def read_delimited(path: Path, config: SourceConfig) -> Iterator[Batch]:
     Raises:
         DataError: the file is missing, empty, has no row, or names a column twice.
     """
-    import numpy as np
-    import pyarrow as pa
-
     require_file(path)
-    decoded = decode(path.read_bytes(), str(path), config.encoding)
-    lines = split_lines(decoded.text.removeprefix("\ufeff"))
-    dialect = find_dialect(lines, config.delimiter, config.quoting, path.suffix.lower())
-    names, rows = _names(list(read_rows(lines, dialect)), config, path)
-    faults = [_fault(row, len(names), is_damaged=decoded.is_damaged) for row in rows]
-    whole = [row for row, fault in zip(rows, faults, strict=True) if not fault]
-    broken = [
-        BrokenRow(row.begin + 1, fault, "".join(lines[row.begin : row.end]).rstrip("\r\n"))
-        for row, fault in zip(rows, faults, strict=True)
-        if fault
-    ]
-    columns = list(zip(*(row.cells for row in whole), strict=True)) or [()] * len(names)
-    yield Batch(
-        pa.table([pa.array(column, pa.string()) for column in columns], names=list(names)),
-        np.array([row.begin + 1 for row in whole], np.int64),
-        tuple(broken),
-        {"format": "delimited text", **decoded.facts(), **dialect.facts()},
-    )
-
-
-def _names(
-    rows: list[CsvRow], config: SourceConfig, path: Path
-) -> tuple[tuple[str, ...], list[CsvRow]]:
-    if not rows:
+    encoding = find_encoding(lambda: read_pieces(path), str(path), config.encoding)
+    dialect = _find_dialect(path, encoding, config)
+    facts = {"format": "delimited text", **encoding.facts(), **dialect.facts()}
+    names: tuple[str, ...] = ()
+    num_batches = 0
+    for rows, cut in _rows(path, encoding, dialect):
+        if not names and (any(rows.cells) or rows.faults or cut):
+            names = _names(rows, config, path)
+        if not names:
+            continue  # only empty lines so far
+        batch = _batch(rows, names, facts, is_damaged=encoding.is_damaged)
+        if cut:
+            batch = replace(batch, broken=(*batch.broken, cut))
+        if len(batch.lines) or batch.broken:
+            num_batches += 1
+            yield batch
+    if not names:
         raise DataError("the file holds only empty lines", where=str(path), fix="export it again")
-    if not config.header:
-        return config.columns or _numbered(_usual_width(rows)), rows
-    header, rest = rows[0], rows[1:]
-    if header.fault:
-        raise DataError(
-            f"the header cannot be read: {header.fault}", where=f"{path}:1", fix="mend line 1"
-        )
-    # An index column written without a name is common; a field needs one.
-    names = tuple(
-        cell.strip() or name
-        for cell, name in zip(header.cells, _numbered(len(header.cells)), strict=True)
-    )
-    check_columns(names, path)
-    if not rest:
+    if not num_batches:
         raise DataError(
             "the file has a header and no rows",
             where=str(path),
             fix="export it again, or header: false where the first line is a row",
         )
-    return names, rest
+
+
+def _find_dialect(path: Path, encoding: Encoding, config: SourceConfig) -> Dialect:
+    windows = read_windows(path, encoding)
+    lines = next(windows, Window([])).lines
+    delimiter = find_delimiter(lines, config.delimiter, suffix_of(path))
+    if config.quoting == "none":
+        return Dialect(delimiter, False)
+    mark = b'"'
+    if mark in '"'.encode(encoding.name) and not any(mark in p for p in read_pieces(path)):
+        return Dialect(delimiter, True)  # sooner than looking at its lines
+    while not any('"' in line for line in lines):
+        window = next(windows, None)
+        if window is None:
+            return Dialect(delimiter, True)
+        lines = window.lines
+    is_whole = next(windows, None) is None
+    return Dialect(delimiter, quotes_quote(lines, delimiter, is_whole=is_whole))
+
+
+def _rows(
+    path: Path, encoding: Encoding, dialect: Dialect
+) -> Iterator[tuple[Rows, BrokenRow | None]]:
+    """Rows window by window, and a line after them that is too long to be one."""
+    reader = RowsOfLines(dialect)
+    for number, window in enumerate(read_windows(path, encoding)):
+        lines = window.lines
+        if number == 0 and lines:
+            lines[0] = lines[0].removeprefix("\ufeff")
+        rows = reader.read(lines, is_last=bool(window.cut))
+        if window.cut:
+            yield rows, cut_row(reader.first + 1, window.cut)
+            reader.skip_line()
+        else:
+            yield rows, None
+    yield reader.read([], is_last=True), None
+
+
+def _names(rows: Rows, config: SourceConfig, path: Path) -> tuple[str, ...]:
+    """The columns' names; a header is taken from the rows."""
+    if not config.header:
+        return config.columns or _numbered(_usual_width(rows.cells))
+    places = [place for place, cells in enumerate(rows.cells) if cells]
+    if not places or any(fault.begin < rows.begins[places[0]] for fault in rows.faults):
+        reason = rows.faults[0].reason if rows.faults else "it is too long"
+        raise DataError(
+            "the header cannot be read: {reason}",
+            where=f"{path}:1",
+            fix="mend line 1",
+            reason=reason,
+        )
+    header = rows.take(places[0])
+    # An index column written without a name is common; a field needs one.
+    names = tuple(
+        cell.strip() or name for cell, name in zip(header, _numbered(len(header)), strict=True)
+    )
+    check_columns(names, path)
+    return names
 
 
 def _numbered(width: int) -> tuple[str, ...]:
     return tuple(f"column_{number}" for number in range(1, width + 1))
 
 
-def _usual_width(rows: Sequence[CsvRow]) -> int:
-    widths = Counter(len(row.cells) for row in rows if row.cells)
+def _usual_width(rows: Sequence[Sequence[str]]) -> int:
+    widths = Counter(len(cells) for cells in rows if cells)
     return widths.most_common(1)[0][0] if widths else 1
 
 
-def _fault(row: CsvRow, width: int, *, is_damaged: bool) -> str:
-    if row.fault:
-        return row.fault
-    if len(row.cells) != width:
-        return f"{len(row.cells)} cells, {width} columns"
-    if is_damaged and any("\ufffd" in cell for cell in row.cells):
+def _batch(rows: Rows, names: tuple[str, ...], facts: dict[str, str], *, is_damaged: bool) -> Batch:
+    import numpy as np
+    import pyarrow as pa
+
+    whole, begins, broken = rows.cells, rows.begins, []
+    width, is_odd = len(names), _is_odd(rows.lines, is_damaged=is_damaged)
+    if is_odd or set(map(len, whole)) - {width}:
+        faults = [
+            "" if len(cells) == width and not is_odd else _fault(cells, width, is_damaged)
+            for cells in whole
+        ]
+        broken = [
+            BrokenRow(rows.first + begin + 1, fault, rows.raw(begin, end))
+            for begin, end, fault in zip(begins, rows.ends, faults, strict=True)
+            if fault
+        ]
+        kept = [n for n, cells in enumerate(whole) if cells and not faults[n]]
+        whole, begins = [whole[n] for n in kept], [begins[n] for n in kept]
+    broken += [
+        BrokenRow(rows.first + fault.begin + 1, fault.reason, rows.raw(fault.begin, fault.end))
+        for fault in rows.faults
+    ]
+    columns = list(zip(*whole, strict=True)) or [()] * len(names)
+    return Batch(
+        pa.table([pa.array(column, pa.string()) for column in columns], names=list(names)),
+        np.array(begins, np.int64) + (rows.first + 1),
+        tuple(sorted(broken, key=lambda row: row.line)),
+        facts,
+    )
+
+
+def _is_odd(lines: Sequence[str], *, is_damaged: bool) -> bool:
+    """Whether a row may hold what is no text."""
+    text = "".join(lines)  # sooner than asking each line
+    return "\0" in text or (is_damaged and "\ufffd" in text)
+
+
+def _fault(cells: Sequence[str], width: int, is_damaged: bool) -> str:
+    if not cells:
+        return ""  # an empty line is no row
+    if len(cells) != width:
+        return f"{len(cells)} cells, {width} columns"
+    if any("\0" in cell for cell in cells):
+        return "a NUL, which no text holds"
+    if is_damaged and any("\ufffd" in cell for cell in cells):
         return "bytes that are not text in the file's encoding"
     return ""

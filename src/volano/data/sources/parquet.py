@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from volano.core.errors import DataError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_parquet"]
 
+_ROWS = 32_768
+
 
 def read_parquet(path: Path, config: SourceConfig) -> Iterator[Batch]:
     """Read a Parquet file; dates and decimals become text, dictionaries become their values.
@@ -27,20 +30,31 @@ def read_parquet(path: Path, config: SourceConfig) -> Iterator[Batch]:
     import pyarrow.parquet as pq
 
     require_file(path)
+    first = 1
+    with _telling(path), pq.ParquetFile(path) as file:
+        check_columns(tuple(file.schema_arrow.names), path)
+        for batch in file.iter_batches(_ROWS):
+            plain = pa.table([_plain(column) for column in batch.columns], batch.schema.names)
+            lines = np.arange(first, first + batch.num_rows, dtype=np.int64)
+            first += batch.num_rows
+            yield Batch(plain, lines, facts={"format": "Parquet"})
+    if first == 1:
+        raise DataError("the file has no rows", where=str(path), fix="export it again")
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
     try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError) as error:
         raise DataError(
-            f"the file cannot be read as Parquet: {str(error).splitlines()[0]}",
+            "the file cannot be read as Parquet: {error}",
             where=str(path),
             fix="write it again, or name it .csv or .jsonl if that is what it is",
+            error=str(error).splitlines()[0] if str(error) else type(error).__name__,
         ) from None
-    check_columns(tuple(table.column_names), path)
-    if table.num_rows == 0:
-        raise DataError("the file has no rows", where=str(path), fix="export it again")
-    columns = [_plain(table[name].combine_chunks()) for name in table.column_names]
-    plain = pa.table(columns, names=table.column_names)
-    yield Batch(plain, np.arange(1, table.num_rows + 1), facts={"format": "Parquet"})
 
 
 def _plain(column: object) -> object:

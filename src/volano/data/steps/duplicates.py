@@ -6,16 +6,26 @@ a label outrank the source.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from volano.data.naming import digests_of, group_digests
+from volano.data.split import HELD, SPLITS
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Literal
+
+    from numpy.typing import NDArray
 
     from volano.data.frame import Frame, Step
 
-__all__ = ["drop_duplicates", "rows_by_text"]
+__all__ = ["drop_duplicates", "drop_for"]
 
 Labels: TypeAlias = "tuple[str, ...] | None"
 Reasons: TypeAlias = "dict[int, tuple[str, str]]"
@@ -35,25 +45,23 @@ class _Row(NamedTuple):
         return (self.labels is None, not self.old, -self.authority, self.place)
 
 
-def rows_by_text(keys: Sequence[str]) -> Iterator[list[int]]:
-    """Places of rows that share one normal form, two or more at a time."""
-    by_key: dict[str, list[int]] = defaultdict(list)
-    for place, key in enumerate(keys):
-        by_key[key].append(place)
-    return (places for places in by_key.values() if len(places) > 1)
-
-
 def drop_duplicates(conflicts: Literal["majority", "drop", "keep"]) -> Step:
     """Keep one row of each text and label, and settle texts that carry several labels."""
 
     def drop(frame: Frame) -> Frame:
-        rows = _rows(frame)
-        reasons: Reasons = {}
+        order, starts, sizes = _groups(frame)
+        is_odd = _are_odd(frame, order, starts)
+        group = np.repeat(np.arange(len(starts)), sizes)
+        again = np.ones(len(order), bool)
+        again[starts] = False
+        plain = order[again & ~is_odd[group]]
+        reasons: Reasons = dict.fromkeys(plain.tolist(), ("duplicate", ""))
         num_repeated = 0
-        for places in rows_by_text(frame.column("_key")):
-            same = [rows[place] for place in places]
+        rows = _rows(frame, order[is_odd[group]])
+        for size in sizes[is_odd].tolist():
+            same = list(islice(rows, size))
             reasons |= _settle(same, conflicts)
-            num_repeated += sum(row.given in {"test", "validation"} for row in same) > 1
+            num_repeated += sum(row.given in HELD for row in same) > 1
         if num_repeated:
             frame = frame.with_finding(
                 "info",
@@ -61,17 +69,59 @@ def drop_duplicates(conflicts: Literal["majority", "drop", "keep"]) -> Step:
                 "splits are used as they are.",
                 count=num_repeated,
             )
-        return frame.drop(reasons)
+        return drop_for(frame, reasons)
 
     return drop
 
 
-def _rows(frame: Frame) -> list[_Row]:
-    columns = (frame.column(name) for name in ("target", "label_from", "_given", "_old"))
-    return [
-        _Row(place, None if target is None else tuple(target), _AUTHORITY[came], given, old)
-        for place, (target, came, given, old) in enumerate(zip(*columns, strict=True))
-    ]
+def drop_for(frame: Frame, reasons: Reasons) -> Frame:
+    """The frame without the rows at these places."""
+    places = sorted(reasons)
+    why = [reasons[place] for place in places]
+    return frame.drop(
+        np.array(places, np.int64),
+        pa.array([reason for reason, _ in why], pa.string()),
+        pa.array([detail for _, detail in why], pa.string()),
+    )
+
+
+def _groups(frame: Frame) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Places of rows whose text stands several times, group by group; where each group starts.
+
+    Returns:
+        Places, those of a group ascending; of each group its start among them, and its size.
+    """
+    order, starts = group_digests(digests_of(frame["_key"]))
+    sizes = np.diff(starts, append=len(order))
+    order = order[np.repeat(sizes > 1, sizes)]
+    sizes = sizes[sizes > 1]
+    return order, np.cumsum(sizes) - sizes, sizes
+
+
+def _are_odd(
+    frame: Frame, order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Groups of which more is to be asked: rows of several labels, of people, or with a split."""
+    if not len(starts):
+        return np.zeros(0, bool)
+    labels = frame.numbers("_label")[order]
+    asks = (frame.numbers("_given") + frame.numbers("_old"))[order] > 0
+    asks |= pc.not_equal(frame["label_from"], "source").to_numpy()[order]
+    low, high = np.minimum.reduceat(labels, starts), np.maximum.reduceat(labels, starts)
+    found: NDArray[np.bool_] = (low != high) | np.logical_or.reduceat(asks, starts)
+    return found
+
+
+def _rows(frame: Frame, places: NDArray[np.int64]) -> Iterator[_Row]:
+    labels, given, old = (
+        frame.numbers(name)[places].tolist() for name in ("_label", "_given", "_old")
+    )
+    came = frame["label_from"].take(pa.array(places)).to_pylist()
+    targets = (*frame.targets, None)  # -1 is the last
+    for place, label, who, one, other in zip(
+        places.tolist(), labels, came, given, old, strict=True
+    ):
+        yield _Row(place, targets[label], _AUTHORITY[who], SPLITS[one], SPLITS[other])
 
 
 def _settle(rows: list[_Row], conflicts: str) -> Reasons:

@@ -6,14 +6,15 @@ known. A leak is reported, never removed: only the owner of the data knows wheth
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
-from volano.core.hashing import hash_bytes
-from volano.data.steps.texts import normalise
+from volano.data.steps.texts import normalise, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["note_leaks"]
 
 _ROWS = 5_000  # a leak worth its name shows in a sample
+_AT_ONCE = 65_536
 _FEWEST = 20
 _SHOWN = 5
 _NEARLY = 0.95
@@ -35,7 +37,7 @@ def note_leaks(texts: Sequence[str], target: str) -> Step:
     """Add a finding for each header, word or column that nearly determines the label."""
 
     def note(frame: Frame) -> Frame:
-        rows = _sample(frame)
+        rows = _sample(frame, texts)
         labels = [label for label, _, _ in rows]
         if len(rows) < _FEWEST or len(set(labels)) < 2:
             return frame
@@ -81,22 +83,33 @@ def _note_words(frame: Frame, rows: list[_Row]) -> Frame:
 _Row = tuple[str, str, dict[str, Any]]
 
 
-def _sample(frame: Frame) -> list[_Row]:
+def _sample(frame: Frame, columns: Sequence[str]) -> list[_Row]:
     """Label, text and fields of at most so many labelled rows, picked by id."""
-    picked = sorted(
-        (hash_bytes(name.encode()), place)
-        for place, (name, target) in enumerate(
-            zip(frame.column("id"), frame.column("target"), strict=True)
-        )
-        if target
-    )[:_ROWS]
-    places = [place for _, place in picked]
-    table = frame.table.select(["target", "_text", "fields"]).take(pa.array(places, pa.int64()))
-    columns = (table[name].to_pylist() for name in ("target", "_text", "fields"))
+    numbers = frame.numbers("_label")
+    places = np.flatnonzero(numbers >= 0)
+    picked = places[_lowest(frame["id"].take(pa.array(places)))]
+    fields = frame.said(picked)
+    texts, said = texts_of(fields, columns), fields.to_pylist()
+    labels = [", ".join(frame.targets[number]) for number in numbers[picked].tolist()]
     return [
-        (", ".join(target), text[:_LONGEST], fields)
-        for target, text, fields in zip(*columns, strict=True)
+        (label, text[:_LONGEST], row) for label, text, row in zip(labels, texts, said, strict=True)
     ]
+
+
+def _lowest(names: pa.ChunkedArray) -> list[int]:
+    """Places of the names whose hashes are lowest, at most so many, in that order."""
+    sha = hashlib.sha256
+    heads = [
+        b"".join(
+            [sha(name.encode()).digest()[:8] for name in names.slice(at, _AT_ONCE).to_pylist()]
+        )
+        for at in range(0, len(names), _AT_ONCE)
+    ]
+    draws = np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
+    last = np.sort(draws)[min(_ROWS, len(draws)) - 1] if len(draws) else 0
+    near = np.flatnonzero(draws <= last)
+    hashes = [sha(name.encode()).digest() for name in names.take(pa.array(near)).to_pylist()]
+    return [place for _, place in sorted(zip(hashes, near.tolist(), strict=True))][:_ROWS]
 
 
 def _leaking_columns(rows: list[_Row], known: set[str]) -> Iterable[tuple[str, float]]:

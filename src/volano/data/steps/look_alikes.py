@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from volano.data.steps.texts import normalise
@@ -22,7 +22,7 @@ def note_look_alikes(frame: Frame) -> Frame:
 
     They are not merged: "US" and "us" may be two labels.
     """
-    counts = Counter(label for labels in frame.column("target") for label in labels or ())
+    counts = frame.count_labels()
     alike: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts, key=lambda name: (-counts[name], name)):
         seen = "".join(c for c in label if unicodedata.category(c) not in {"Cf", "Cc"})

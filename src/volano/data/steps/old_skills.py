@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from volano.core.subjects import subject_name
-from volano.data.steps.texts import join_text, normalise
+from volano.data.spool import examples_of
+from volano.data.steps.texts import hash_text, join_text, normalise
 from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ _SCHEMA = pa.schema(
     ]
 )
 
+_SCHEMA_ROWS = ["id", "target", "subject"]
+
 
 def retire_tests(
     frame: Frame, previous: Dataset | None, fields: FieldsConfig, suppressed: Collection[str]
@@ -44,15 +49,18 @@ def retire_tests(
     """
     if previous is None:
         return _SCHEMA.empty_table()
-    ids, texts = set(frame.column("id")), set(frame.column("_key"))
-    gone = {row["id"]: row for row in (*_earlier(previous), *_tested(previous))}
+    gone = {row["id"]: row for row in (*_earlier(previous), *_tested(previous, frame["id"]))}
+    names = sorted(gone)
+    ids = pc.is_in(pa.array(names, pa.string()), frame["id"].combine_chunks()).to_pylist()
+    said = [json.loads(gone[name]["fields"]) for name in names]
+    digests = [hash_text(normalise(join_text(one, fields.texts))) for one in said]
+    kinds = pa.array(digests, frame["_key"].type)
+    texts = pc.is_in(kinds, frame["_key"].combine_chunks()).to_pylist()
     kept = []
-    for name in sorted(gone):
-        said = json.loads(gone[name]["fields"])
-        subject = gone[name]["subject"] or subject_name(said.get(fields.subject))
+    for name, one, *is_here in zip(names, said, ids, texts, strict=True):
+        subject = gone[name]["subject"] or subject_name(one.get(fields.subject))
         is_erased = subject is not None and hash_subject(subject) in suppressed
-        is_here = name in ids or normalise(join_text(said, fields.texts)) in texts
-        if not is_here and not is_erased:
+        if not any(is_here) and not is_erased:
             kept.append(gone[name])
     return pa.Table.from_pylist(kept, _SCHEMA)
 
@@ -63,10 +71,20 @@ def _earlier(previous: Dataset) -> list[dict[str, Any]]:
     return found
 
 
-def _tested(previous: Dataset) -> list[dict[str, Any]]:
-    files = {source["path"] for source in previous.card["sources"]}
-    rows = previous.labelled("test").select([*_SCHEMA.names, "source"]).to_pylist()
-    return [{**row, "fields": _as_json(row["fields"])} for row in rows if row["source"] in files]
+def _tested(previous: Dataset, here: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """Test rows of the turn before, from files, that are not ``here``."""
+    files = pa.array([source["path"] for source in previous.card["sources"]], pa.string())
+    names = ["id", "target", "subject", "source", "split"]
+    parts = [table for _, table in examples_of(previous.folder, names)]
+    rows = pa.concat_tables(parts)
+    is_gone = pc.and_(pc.equal(rows["split"], "test"), pc.is_valid(rows["target"]))
+    is_gone = pc.and_(is_gone, pc.is_in(rows["source"], files))
+    is_gone = pc.and_(is_gone, pc.invert(pc.is_in(rows["id"], here.combine_chunks())))
+    places = np.flatnonzero(is_gone.fill_null(False).to_numpy())
+    examples = examples_of(previous.folder, ["fields"])
+    said = [one for _, table in examples.windows(places) for one in table["fields"].to_pylist()]
+    found = rows.select(_SCHEMA_ROWS).take(pa.array(places)).to_pylist()
+    return [{**row, "fields": _as_json(fields)} for row, fields in zip(found, said, strict=True)]
 
 
 def _as_json(fields: dict[str, Any]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from volano.data.frame import Frame, Step
@@ -15,17 +17,18 @@ def drop_rare_labels(minimum: int) -> Step:
     """Drop rows that carry a label with fewer than ``minimum`` rows, in the test set too."""
 
     def drop(frame: Frame) -> Frame:
-        targets = frame.column("target")
-        counts = Counter(label for labels in targets if labels for label in labels)
+        counts = frame.count_labels()
         rare = {label for label, count in counts.items() if count < minimum}
         if not rare:
             return frame
-        reasons = {
-            place: ("rare-label", ", ".join(f"{name} ({counts[name]})" for name in found))
-            for place, labels in enumerate(targets)
-            if (found := sorted(rare.intersection(labels or ())))
-        }
-        return frame.drop(reasons).with_finding(
+        said = [
+            ", ".join(f"{name} ({counts[name]})" for name in sorted(rare.intersection(target)))
+            for target in (*frame.targets, ())
+        ]
+        numbers = frame.numbers("_label")
+        places = np.flatnonzero(np.array([bool(text) for text in said])[numbers])
+        details = pa.array(said, pa.string()).take(pa.array(numbers[places] % len(said)))
+        return frame.drop(places, pa.repeat("rare-label", len(places)), details).with_finding(
             "warn",
             "{count} labels have fewer than {minimum} examples; their rows are left out, in the "
             "test set too: {names}",

@@ -1,200 +1,168 @@
-"""How alike texts are: character shingles, their MinHash, and pairs that are truly alike.
+"""How alike texts are: character shingles, a short signature of each text, and exact similarity.
 
-Candidates come from bands of MinHash values (Broder 1997; Leskovec et al., "Mining of Massive
-Datasets", chapter 3); each is then checked by the Jaccard similarity of the whole shingle sets, so
-no pair is reported by chance. A Chinese character says about as much as two Latin letters and
-counts as two symbols, so that one shingle length serves both scripts.
+A Chinese character says about as much as two Latin letters and counts as two symbols, so that one
+shingle length serves both scripts. A shingle is kept as a number that no other shingle has, so the
+similarity of two texts is exact. A signature is MinHash (Broder 1997): two texts agree in each of
+its places with the chance of their Jaccard similarity; one byte of each value is kept (Li and
+König 2010), which adds 1/256 to the chance.
 
-Shape suffixes: T texts, S shingles of all texts, H hash functions, P pairs.
+Shape suffixes: T texts, S shingles of all texts, K places of a signature, P pairs, W of one text.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from numpy.typing import NDArray
 
-__all__ = ["Shingles", "alike_pairs", "shingle"]
+__all__ = ["PLACES", "Shingles", "are_alike", "count_symbols", "shingle", "signatures"]
 
 WIDTH = 3  # symbols in a shingle
-_HASHES = 96
-_RECALL = 0.985  # of pairs just at the threshold; those more alike are found more surely
-_SLACK = 0.25  # how far a MinHash estimate of 96 values may lie below the truth: over five sigma
-_SYMBOLS_AT_ONCE = 500_000
-_PAIRS_AT_ONCE = 200_000
-_CROWD = 40  # texts in one bucket past which each is compared with its neighbours only
+PLACES = 64  # of a signature
+_BASE = np.uint64(2 * 0x110000 + 1)  # over the largest symbol; its cube is under 2**64
+_NOTHING = np.uint64(2**64 - 1)  # no shingle
+_COLUMNS = 512  # texts hashed side by side: their shingles stay in the cache
+_LONG = 512  # shingles from which a text is hashed by itself
+_FACTORS_K = np.random.default_rng(1).integers(2**31, size=PLACES, dtype=np.uint32) * 2 + 1
 
 
-@dataclass(frozen=True)
-class Shingles:
-    """The distinct shingles of each text, one after the other; text t owns ``bounds[t:t+2]``."""
+class Shingles(NamedTuple):
+    """Shingles of texts, repeats kept; text t owns ``codes_S[starts_T[t] :][: sizes_T[t]]``."""
 
-    hashes_S: NDArray[np.uint64]
-    bounds_T: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.bounds_T) - 1
+    codes_S: NDArray[np.uint64]
+    starts_T: NDArray[np.int64]
+    sizes_T: NDArray[np.int64]
 
 
-def shingle(texts: Sequence[str]) -> Shingles:
-    """The shingles of each text; a text shorter than a shingle is its own one shingle."""
-    parts: list[NDArray[np.uint64]] = []
-    counts: list[NDArray[np.int64]] = []
-    for block in _blocks(texts):
-        hashes, sizes = _shingle_block(block)
-        parts.append(hashes)
-        counts.append(sizes)
-    sizes = np.concatenate(counts) if counts else np.zeros(0, np.int64)
-    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    return Shingles(np.concatenate(parts) if parts else np.zeros(0, np.uint64), bounds)
+def count_symbols(texts: pa.LargeStringArray) -> NDArray[np.int64]:
+    """About how many symbols each text has: exact where it is ASCII and common Chinese."""
+    num_bytes = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    num_points = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
+    count: NDArray[np.int64] = ((num_bytes + num_points) // 2).astype(np.int64)
+    return count
 
 
-def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
-    block: list[str] = []
-    size = 0
-    for text in texts:
-        block.append(text)
-        size += len(text)
-        if size > _SYMBOLS_AT_ONCE:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+def shingle(texts: pa.LargeStringArray) -> Shingles:
+    """The shingles of each text; one shorter than a shingle is its own one, an empty one none."""
+    _, offsets, data = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    raw = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]] if data else np.zeros(0, np.uint8)
+    if not len(raw) or raw.max() < 0x80:
+        lengths, symbols = np.diff(bounds), _double(raw)
+    else:
+        lengths = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+        text = raw.tobytes().decode("utf-8", "surrogatepass").encode("utf-32-le", "surrogatepass")
+        lengths, symbols = _symbols(np.frombuffer(text, np.uint32), lengths)
+    starts = np.cumsum(lengths) - lengths
+    codes = np.zeros(len(symbols) + 1, np.uint64)  # one more, so that an empty text has a start
+    whole = codes[: max(len(symbols) - 2, 0)]
+    np.multiply(symbols[: len(whole)], _BASE, out=whole)
+    whole += symbols[1 : len(whole) + 1]
+    whole *= _BASE
+    whole += symbols[2:]
+    for length in (1, 2):
+        short = starts[lengths == length]
+        codes[short] = symbols[short]
+        if length == 2:
+            codes[short] = codes[short] * _BASE + symbols[short + 1]
+    return Shingles(codes, starts, np.maximum(lengths - 2, np.minimum(lengths, 1)))
 
 
-def _shingle_block(texts: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    points = np.frombuffer("".join(texts).encode("utf-32-le"), np.uint32).astype(np.uint64)
-    owner = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
+def _symbols(
+    points: NDArray[np.uint32], lengths_T: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Code points as symbols: a wide character is two, told apart by their last bit."""
     is_wide = (points >= 0x2E80) & (points < 0x30000)
-    times = np.where(is_wide, 2, 1)
-    symbols, owner = np.repeat(points, times), np.repeat(owner, times)
-    symbols = symbols * np.uint64(2) + _second(times)
-    if not len(symbols):
-        return np.zeros(0, np.uint64), np.zeros(len(texts), np.int64)
-    # The two symbols before the first of a text belong to another text: zero stands for them.
-    before = [np.where(_shift(owner, k) == owner, _shift(symbols, k), 0) for k in (2, 1)]
-    mixed = (_mix(before[0]) * np.uint64(31) + _mix(before[1])) * np.uint64(37) + _mix(symbols)
-    lengths_T = np.bincount(owner, minlength=len(texts))
-    place = np.arange(len(symbols)) - (np.cumsum(lengths_T) - lengths_T)[owner]
-    length = lengths_T[owner]
-    is_whole = (place >= WIDTH - 1) | (place == length - 1) & (length < WIDTH)
-    hashes, owner = _mix(mixed[is_whole]), owner[is_whole]
-    order = np.lexsort((hashes, owner))
-    hashes, owner = hashes[order], owner[order]
-    is_first = np.ones(len(hashes), bool)
-    is_first[1:] = (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1])
-    return hashes[is_first], np.bincount(owner[is_first], minlength=len(texts)).astype(np.int64)
+    if not is_wide.any():
+        return lengths_T, _double(points)
+    wide_before = np.zeros(len(points) + 1, np.int64)
+    np.cumsum(is_wide, out=wide_before[1:])
+    symbols = np.repeat(_double(points), is_wide + np.uint8(1))
+    seconds = np.flatnonzero(is_wide)
+    symbols[seconds + wide_before[1:][seconds]] += np.uint64(1)
+    ends = np.cumsum(lengths_T)
+    return lengths_T + wide_before[ends] - wide_before[ends - lengths_T], symbols
 
 
-def _second(times: NDArray[Any]) -> NDArray[np.uint64]:
-    """1 at the second symbol of a wide character, else 0."""
-    is_second = np.zeros(int(times.sum()), np.uint64)
-    is_second[(np.cumsum(times) - 1)[times == 2]] = 1
-    return is_second
+def _double(points: NDArray[Any]) -> NDArray[np.uint64]:
+    """Odd, so that there is an even number for a second symbol, and none is zero."""
+    symbols: NDArray[np.uint64] = points.astype(np.uint64)
+    symbols *= np.uint64(2)
+    symbols += np.uint64(1)
+    return symbols
 
 
-def _shift(values: NDArray[Any], by: int) -> NDArray[Any]:
-    shifted = np.empty_like(values)
-    shifted[:by] = values[-1] if values.dtype == np.uint64 else -1
-    shifted[by:] = values[:-by]
-    return shifted
+def signatures(shingles: Shingles) -> NDArray[np.uint8]:
+    """One byte for each of ``PLACES`` hash functions and each text, shape (K, T); none is empty."""
+    hashes = shingles.codes_S * np.uint64(0xFF51AFD7ED558CCD)
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= np.uint64(0xC4CEB9FE1A85EC53)
+    hashes_S = (hashes >> np.uint64(32)).astype(np.uint32)
+    _, starts, sizes = shingles
+    least_KT = np.empty((PLACES, len(sizes)), np.uint32)
+    if sizes.max() > _LONG:
+        _hash_by_itself(hashes_S, starts, sizes, least_KT)
+    else:
+        for begin in range(0, len(sizes), _COLUMNS):
+            part = slice(begin, begin + _COLUMNS)
+            _hash_side_by_side(hashes_S, starts[part], sizes[part], least_KT[:, part])
+    least_KT *= np.uint32(0x9E3779B1)
+    return (least_KT >> np.uint32(24)).astype(np.uint8)
 
 
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of MurmurHash3: each bit of the input moves half of the output."""
-    mixed: NDArray[np.uint64] = values ^ (values >> np.uint64(33))
-    mixed *= np.uint64(0xFF51AFD7ED558CCD)
-    mixed ^= mixed >> np.uint64(33)
-    mixed *= np.uint64(0xC4CEB9FE1A85EC53)
-    mixed ^= mixed >> np.uint64(33)
-    return mixed
+def _hash_side_by_side(
+    hashes_S: NDArray[np.uint32],
+    starts_T: NDArray[np.int64],
+    sizes_T: NDArray[np.int64],
+    least_KT: NDArray[np.uint32],
+) -> None:
+    """Texts as columns, shorter ones filled up with their last shingle."""
+    rows = np.arange(sizes_T.max())[:, None]
+    side_WT = hashes_S[starts_T + np.minimum(rows, sizes_T - 1)]
+    product_WT = np.empty_like(side_WT)
+    for factor, least_T in zip(_FACTORS_K, least_KT, strict=True):
+        np.multiply(side_WT, factor, out=product_WT)
+        np.minimum.reduce(product_WT, axis=0, out=least_T)
 
 
-def alike_pairs(shingles: Shingles, threshold: float) -> NDArray[np.int64]:
-    """Pairs of texts whose Jaccard similarity is at least ``threshold``, shape (P, 2), sorted."""
-    is_held = np.diff(shingles.bounds_T) > 0
-    texts = np.flatnonzero(is_held)
-    if len(texts) < 2:
-        return np.zeros((0, 2), np.int64)
-    signatures_HT = _signatures(shingles.hashes_S, shingles.bounds_T[:-1][is_held])
-    pairs = _candidates(signatures_HT, threshold)
-    whole = texts[pairs]
-    return whole[_is_alike(shingles, whole, threshold)]
+def _hash_by_itself(
+    hashes_S: NDArray[np.uint32],
+    starts_T: NDArray[np.int64],
+    sizes_T: NDArray[np.int64],
+    least_KT: NDArray[np.uint32],
+) -> None:
+    edges = np.stack([starts_T, starts_T + sizes_T], axis=1).ravel()
+    product_S = np.empty_like(hashes_S)
+    for factor, least_T in zip(_FACTORS_K, least_KT, strict=True):
+        np.multiply(hashes_S, factor, out=product_S)
+        least_T[:] = np.minimum.reduceat(product_S, edges)[::2]
 
 
-def _signatures(hashes_S: NDArray[np.uint64], starts_T: NDArray[np.int64]) -> NDArray[np.uint32]:
-    signatures = np.empty((_HASHES, len(starts_T)), np.uint32)
-    for number in range(_HASHES):
-        odd = _mix(np.array([2 * number + 1], np.uint64)) | np.uint64(1)
-        values = ((hashes_S * odd) >> np.uint64(32)).astype(np.uint32)
-        signatures[number] = np.minimum.reduceat(values, starts_T)
-    return signatures
-
-
-def _rows_of_band(threshold: float) -> int:
-    """The longest bands (fewest candidates to check) that miss few pairs at the threshold."""
-    return next(
-        rows for rows in (4, 3, 2, 1) if 1 - (1 - threshold**rows) ** (_HASHES // rows) >= _RECALL
+def are_alike(
+    shingles: Shingles, one_P: NDArray[np.int64], other_P: NDArray[np.int64], threshold: float
+) -> NDArray[np.bool_]:
+    """Whether the Jaccard similarity of the distinct shingles of two texts is at the threshold."""
+    width = int(shingles.sizes_T.max())
+    columns = np.arange(width)
+    places_TW = shingles.starts_T[:, None] + columns
+    np.minimum(places_TW, len(shingles.codes_S) - 1, out=places_TW)
+    codes_TW = shingles.codes_S[places_TW]
+    codes_TW[columns >= shingles.sizes_T[:, None]] = _NOTHING
+    codes_TW.sort(axis=1)
+    codes_TW[:, 1:][codes_TW[:, 1:] == codes_TW[:, :-1]] = _NOTHING
+    sizes_T = np.count_nonzero(codes_TW != _NOTHING, axis=1)
+    codes_TW.sort(axis=1)
+    codes_TW = codes_TW[:, : sizes_T.max()]
+    both_PW = np.concatenate([codes_TW[one_P], codes_TW[other_P]], axis=1)
+    both_PW.sort(axis=1, kind="stable")  # merges what is sorted already
+    is_shared = (both_PW[:, 1:] == both_PW[:, :-1]) & (both_PW[:, 1:] != _NOTHING)
+    shared_P = np.count_nonzero(is_shared, axis=1)
+    is_alike: NDArray[np.bool_] = shared_P >= threshold * (
+        sizes_T[one_P] + sizes_T[other_P] - shared_P
     )
-
-
-def _candidates(signatures_HT: NDArray[np.uint32], threshold: float) -> NDArray[np.int64]:
-    num = signatures_HT.shape[1]
-    found: list[NDArray[np.int64]] = []
-    num_rows = _rows_of_band(threshold)
-    for begin in range(0, _HASHES, num_rows):
-        key = np.zeros(num, np.uint64)
-        for row in signatures_HT[begin : begin + num_rows]:
-            key = _mix(key * np.uint64(31) + row)
-        order = np.argsort(key, kind="stable")
-        found.extend(_bucket_pairs(order, key[order]))
-    if not found:
-        return np.zeros((0, 2), np.int64)
-    codes = np.unique(np.concatenate(found))
-    pairs = np.stack([codes // num, codes % num], axis=1)
-    share = np.zeros(len(pairs))
-    for begin in range(0, len(pairs), _PAIRS_AT_ONCE):
-        some = pairs[begin : begin + _PAIRS_AT_ONCE]
-        same = signatures_HT[:, some[:, 0]] == signatures_HT[:, some[:, 1]]
-        share[begin : begin + _PAIRS_AT_ONCE] = same.mean(axis=0)
-    return pairs[share >= threshold - _SLACK]
-
-
-def _bucket_pairs(
-    order: NDArray[np.int64], keys: NDArray[np.uint64]
-) -> Iterator[NDArray[np.int64]]:
-    """Codes of all pairs in one bucket; in a crowd, of neighbours in order."""
-    num = len(order)
-    for step in range(1, min(_CROWD, num)):
-        is_same = keys[step:] == keys[:-step]
-        if not is_same.any():
-            return
-        one, other = order[:-step][is_same], order[step:][is_same]
-        yield np.minimum(one, other) * num + np.maximum(one, other)
-
-
-def _is_alike(shingles: Shingles, pairs: NDArray[np.int64], threshold: float) -> NDArray[np.bool_]:
-    from scipy.sparse import csr_array
-
-    if not len(pairs):
-        return np.zeros(0, np.bool_)
-    used = np.unique(pairs)
-    sizes = np.diff(shingles.bounds_T)[used]
-    starts = np.repeat(shingles.bounds_T[used] - np.cumsum(sizes) + sizes, sizes)
-    _, columns = np.unique(shingles.hashes_S[starts + np.arange(len(starts))], return_inverse=True)
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
-    held = csr_array((np.ones(len(columns), np.int32), columns, bounds))
-    place = np.searchsorted(used, pairs)
-    alike = np.zeros(len(pairs), bool)
-    at_once = max(1, _SYMBOLS_AT_ONCE // max(int(sizes.mean()), 1))
-    for begin in range(0, len(pairs), at_once):
-        one, other = place[begin : begin + at_once].T
-        both = np.asarray(held[one].multiply(held[other]).sum(axis=1)).ravel()
-        alike[begin : begin + at_once] = both >= threshold * (sizes[one] + sizes[other] - both)
-    return alike
+    return is_alike
