@@ -15,10 +15,11 @@ from volano.core.errors import UserError
 from volano.feedback import record_feedback
 from volano.feedback.routes import feedback_routes
 from volano.serve import ServeConfig
-from volano.serve.server import Server
-from volano.serve.web import web_app
+from volano.serve.server import Server, listen
+from volano.serve.web import Gate, web_app
 from volano.store.ledger import Ledger
 from volano.store.predictions import add_predictions, list_feedback
+from volano.store.subjects import suppress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def client(ledger: Ledger, task: TextClassification) -> Iterator[httpx.Client]:
     config = ServeConfig(port=0, max_body_bytes=100_000)
-    server = Server(web_app(feedback_routes(ledger, task), config), config)
+    server = Server(web_app(feedback_routes(ledger, task), Gate(config)), config, listen(config))
     thread = threading.Thread(target=server.run)
     thread.start()
     with httpx.Client(base_url=server.url) as opened:
@@ -73,6 +74,19 @@ def test_feedback_that_came_before_its_prediction_attaches_later(
     assert early["status"] == "unknown-prediction"
     add_predictions(ledger, [predicted("p1")])
     assert [sent.status for sent in list_feedback(ledger)] == ["attached"]
+
+
+def test_a_sender_is_told_that_words_about_an_erased_person_are_not_kept(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    add_predictions(ledger, [predicted("p1")])
+    suppress(ledger, "C-0252", reason="asked", by="ann")
+    signal = {"prediction": "p1", "label": "loan", "comment": "C-0252 called"}
+    (told,) = record_feedback(ledger, task, signal)
+    assert told["status"] == "attached"
+    assert "not kept" in told["note"]
+    (plain,) = record_feedback(ledger, task, signal | {"comment": "called"})
+    assert "note" not in plain
 
 
 def test_a_corrected_output_that_is_no_label_is_kept_and_the_sender_is_told(
@@ -163,14 +177,14 @@ import sys
 from pathlib import Path
 from volano.feedback.routes import feedback_routes
 from volano.serve import ServeConfig
-from volano.serve.server import Server
-from volano.serve.web import web_app
+from volano.serve.server import Server, listen
+from volano.serve.web import Gate, web_app
 from volano.store.ledger import Ledger
 from volano.tasks import TextClassification
 
 config = ServeConfig(port=0)
-app = web_app(feedback_routes(Ledger.open(Path(sys.argv[1])), TextClassification()), config)
-server = Server(app, config)
+routes = feedback_routes(Ledger.open(Path(sys.argv[1])), TextClassification())
+server = Server(web_app(routes, Gate(config)), config, listen(config))
 sys.stdout.write(server.url + "\\n")
 sys.stdout.flush()
 server.run()

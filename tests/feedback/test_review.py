@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,3 +135,49 @@ def test_a_corrected_output_is_a_doubt(
         record_feedback(ledger, task, {"prediction": name, "output": output, "by": "ann"})
     (asked,) = fill_reviews(FeedbackConfig(num_reviews=1, min_people=2), task, ledger, seed=0)
     assert (asked.ref, asked.why) == (left[0], "unsure")
+
+
+def routed(prediction: Prediction, route: str) -> Prediction:
+    return replace(prediction, output={**prediction.output, "route": route})
+
+
+def test_what_is_for_a_person_comes_first_and_all_of_it(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    rows = [
+        routed(predicted(f"p{n:02}", card=0.5 + n / 200, loan=0.5 - n / 200), route)
+        for n, route in enumerate(["person", "automatic"] * 40)
+    ]
+    picks = pick_reviews(task, rows, 10, seed=1)
+    why = [item.why for item in picks.items]
+    drawn = {item.ref for item in picks.items if item.why == "random"}
+    for_people = [row.id for row in rows[::2] if row.id not in drawn]
+    assert why == ["person"] * len(for_people) + ["random"] * 5
+    assert [item.ref for item in picks.items[: len(for_people)]] == for_people  # least sure first
+    few = pick_reviews(task, rows[:3] + rows[41::2], 20, seed=1)
+    number = Counter(item.why for item in few.items)
+    assert (number["random"], number["person"] + number["unsure"]) == (10, 10)
+
+
+def test_routes_change_neither_the_random_draw_nor_its_order(
+    task: TextClassification, predicted: Predicted
+) -> None:
+    rows = [predicted(f"p{n:02}") for n in range(40)]
+    for seed in range(20):
+        plain = pick_reviews(task, rows, 10, seed)
+        mixed = [routed(row, "person" if n % 3 else "automatic") for n, row in enumerate(rows)]
+        random = [i for i in pick_reviews(task, mixed, 10, seed).items if i.why == "random"]
+        assert random == [item for item in plain.items if item.why == "random"]
+
+
+def test_the_queue_begins_with_what_is_for_a_person(
+    ledger: Ledger, task: TextClassification, predicted: Predicted
+) -> None:
+    rows = [predicted(f"p{n}", card=0.5 + n / 40, loan=0.5 - n / 40) for n in range(10)]
+    add_predictions(ledger, [routed(r, "person" if n > 7 else "automatic")
+                             for n, r in enumerate(rows)])  # fmt: skip
+    fill_reviews(FeedbackConfig(num_reviews=6), task, ledger, seed=0)
+    why = [item.why for item in open_reviews(ledger)]
+    assert why == sorted(why, key=["person", "random", "unsure"].index)
+    assert {r.id for r in rows[8:]} <= {item.ref for item in open_reviews(ledger)}
+    assert fill_reviews(FeedbackConfig(num_reviews=6), task, ledger, seed=0) == ()

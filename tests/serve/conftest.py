@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from volano.core.nouns import Answer
 from volano.serve import Columns, PredictionService, ServeConfig
+from volano.serve.door import open_door
 from volano.serve.ledger import LedgerLog, LedgerModels
-from volano.serve.routes import predict_routes
-from volano.serve.server import Server
-from volano.serve.web import web_app
+from volano.serve.routes import Figures, service_routes
+from volano.serve.server import Server, listen
+from volano.serve.web import Gate, web_app
 from volano.store.ledger import Ledger
 from volano.tasks import TextClassification
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from starlette.routing import BaseRoute
 
 
 class KeywordPredictor:
@@ -69,11 +71,23 @@ def make_service(ledger: Ledger) -> Callable[..., PredictionService]:
             task=TextClassification(),
             columns=Columns(("body",), subject="customer", group="tier"),
             source=LedgerModels(ledger, load),  # type: ignore[arg-type]
-            log=LedgerLog(ledger),
+            store=LedgerLog(ledger),
             config=config,
         )
 
     return made
+
+
+def answer(service: PredictionService, body: object) -> Any:
+    """What ``POST /v1/predict`` answers, without HTTP, once it is in the ledger."""
+    (said,) = service.answer([service.read(body)])
+    service.log.flush()
+    return json.loads(said)
+
+
+@pytest.fixture
+def ask() -> Callable[[PredictionService, object], Any]:
+    return answer
 
 
 @contextmanager
@@ -95,8 +109,9 @@ def serve() -> Callable[..., object]:
 
     @contextmanager
     def served(service: PredictionService, *, keys: Sequence[str] = ()) -> Iterator[str]:
-        app = web_app(predict_routes(service), service.config, keys=keys)
-        with service, running(Server(app, service.config, keys=keys)) as url:
+        routes = service_routes(Figures(service), has_keys=bool(keys))
+        app, bound = open_door(service, routes, keys), listen(service.config)
+        with service, running(Server(app, service.config, bound)) as url:
             yield url
 
     return served
@@ -104,11 +119,13 @@ def serve() -> Callable[..., object]:
 
 @pytest.fixture
 def run_app() -> Callable[..., object]:
-    """``with run_app(app) as url``: any application over HTTP."""
+    """``with run_app(routes) as url``: any routes over HTTP."""
 
     @contextmanager
-    def ran(app: ASGIApp) -> Iterator[str]:
-        with running(Server(app, ServeConfig(port=0))) as url:
+    def ran(routes: Sequence[BaseRoute]) -> Iterator[str]:
+        config = ServeConfig(port=0)
+        app = web_app(routes, Gate(config))
+        with running(Server(app, config, listen(config))) as url:
             yield url
 
     return ran

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 A, B, MISSING = "a" * 64, "b" * 64, "c" * 64
 Make = "Callable[..., PredictionService]"
+Ask = "Callable[..., Any]"
 
 
 def until(is_true: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -31,20 +32,22 @@ def until(is_true: Callable[[], bool], seconds: float = 5.0) -> bool:
     return False
 
 
-def test_without_a_champion_it_says_how_to_get_one(make_service: Make) -> None:
+def test_without_a_champion_it_says_how_to_get_one(make_service: Make, ask: Ask) -> None:
     with make_service() as service, pytest.raises(NotReadyError, match="promoted") as caught:
-        service.answer({"inputs": [{"body": "card"}]})
+        ask(service, {"inputs": [{"body": "card"}]})
     assert (caught.value.http_status, caught.value.fix) == (
         503,
         "turn the wheel first: volano turn",
     )
 
 
-def test_an_answer_is_in_the_ledger_before_it_is_given(make_service: Make, ledger: Ledger) -> None:
+def test_an_answer_is_in_the_ledger_before_it_is_given(
+    make_service: Make, ledger: Ledger, ask: Ask
+) -> None:
     promote(ledger, A, because="first", by="test")
     row = {"body": "我的卡丢了", "customer": 12, "tier": "gold", "channel": {"app": 3}}
     with make_service() as service:
-        said = service.answer({"inputs": [row], "explain": True})
+        said = ask(service, {"inputs": [row], "explain": True})
     (answer,) = said["predictions"]
     assert said["model"] == A[:12]
     assert answer["label"] == "card"
@@ -57,49 +60,53 @@ def test_an_answer_is_in_the_ledger_before_it_is_given(make_service: Make, ledge
 
 
 def test_subject_and_group_of_the_request_stand_where_a_row_names_none(
-    make_service: Make, ledger: Ledger
+    make_service: Make, ledger: Ledger, ask: Ask
 ) -> None:
     promote(ledger, A, because="first", by="test")
     rows = [{"body": "card"}, {"body": "loan", "customer": "u2", "tier": ""}]
     with make_service() as service:
-        service.answer({"inputs": rows, "subject": "u1", "group": "free"})
+        ask(service, {"inputs": rows, "subject": "u1", "group": "free"})
     found = {p.input["body"]: (p.subject, p.group) for p in list_predictions(ledger)}  # type: ignore[index]
     assert found == {"card": ("u1", "free"), "loan": ("u2", "free")}
 
 
-def test_ids_are_sortable_by_time_and_never_the_same(make_service: Make, ledger: Ledger) -> None:
+def test_ids_are_sortable_by_time_and_never_the_same(
+    make_service: Make, ledger: Ledger, ask: Ask
+) -> None:
     promote(ledger, A, because="first", by="test")
     ids: list[str] = []
     with make_service() as service:
         for _ in range(3):
-            said = service.answer({"inputs": [{"body": "card"}] * 50})
+            said = ask(service, {"inputs": [{"body": "card"}] * 50})
             ids += [answer["id"] for answer in said["predictions"]]
             time.sleep(0.002)
     assert ids == sorted(set(ids))
 
 
 def test_masked_inputs_hold_no_identifier_and_are_marked(
-    make_service: Make, ledger: Ledger
+    make_service: Make, ledger: Ledger, ask: Ask
 ) -> None:
     promote(ledger, A, because="first", by="test")
     with make_service(log_inputs="masked") as service:
         rows = [{"body": "card, call 13812345678"}, {"body": "贷款"}]
-        service.answer({"inputs": rows})
+        ask(service, {"inputs": rows})
     logged = {str(p.input): p.output.get("input_masked") for p in list_predictions(ledger)}
     assert logged == {"{'body': 'card, call <phone>'}": True, "{'body': '贷款'}": None}
 
 
-def test_inputs_are_not_kept_where_the_project_says_so(make_service: Make, ledger: Ledger) -> None:
+def test_inputs_are_not_kept_where_the_project_says_so(
+    make_service: Make, ledger: Ledger, ask: Ask
+) -> None:
     promote(ledger, A, because="first", by="test")
     with make_service(log_inputs="none") as service:
-        service.answer({"inputs": [{"body": "card"}]})
+        ask(service, {"inputs": [{"body": "card"}]})
     assert [p.input for p in list_predictions(ledger)] == [None]
 
 
-def test_retention_erases_old_inputs(make_service: Make, ledger: Ledger) -> None:
+def test_retention_erases_old_inputs(make_service: Make, ledger: Ledger, ask: Ask) -> None:
     promote(ledger, A, because="first", by="test")
     with make_service(retention_days=30) as service:
-        service.answer({"inputs": [{"body": "card"}]})
+        ask(service, {"inputs": [{"body": "card"}]})
         assert service.purge(time.time() + 29 * 86400) == 0
         assert service.purge(time.time() + 31 * 86400) == 1
     assert [p.input for p in list_predictions(ledger)] == [None]
@@ -114,20 +121,20 @@ def test_retention_is_days_from_one_on_or_forever(days: object) -> None:
 
 
 def test_a_promotion_and_a_rollback_are_followed_while_running(
-    make_service: Make, ledger: Ledger
+    make_service: Make, ledger: Ledger, ask: Ask
 ) -> None:
     promote(ledger, A, because="first", by="test")
     with make_service() as service:
         promote(ledger, B, because="better", by="test")
         assert until(lambda: service.describe()["hash"] == B)
-        said = service.answer({"inputs": [{"body": "card"}]})
+        said = ask(service, {"inputs": [{"body": "card"}]})
         assert said["predictions"][0]["label"] == "plastic"
         rollback(ledger, because="worse", by="test")
         assert until(lambda: service.describe()["hash"] == A)
 
 
 def test_a_model_that_cannot_be_loaded_leaves_the_old_one(
-    ledger: Ledger, make_service: Make
+    ledger: Ledger, make_service: Make, ask: Ask
 ) -> None:
     def load(model: str) -> object:
         if model == MISSING:
@@ -138,7 +145,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_old_one(
     with make_service(load) as service:
         promote(ledger, MISSING, because="forced", by="test", forced=True)
         assert until(lambda: service.failed is not None)
-        said = service.answer({"inputs": [{"body": "card"}]})
+        said = ask(service, {"inputs": [{"body": "card"}]})
         assert said["model"] == A[:12]
         assert service.describe()["failed"] == {
             "model": MISSING[:12],
@@ -179,7 +186,7 @@ def test_an_unexpected_fault_of_one_round_is_said_and_the_watch_goes_on(
 
 
 def test_an_unexpected_fault_of_a_load_does_not_end_the_watch(
-    ledger: Ledger, make_service: Make
+    ledger: Ledger, make_service: Make, ask: Ask
 ) -> None:
     def load(model: str) -> object:
         if model == MISSING:
@@ -189,7 +196,7 @@ def test_an_unexpected_fault_of_a_load_does_not_end_the_watch(
     promote(ledger, MISSING, because="first", by="test")
     with make_service(load) as service:
         with pytest.raises(NotReadyError, match="ZeroDivisionError: odd"):
-            service.answer({"inputs": [{"body": "card"}]})
+            ask(service, {"inputs": [{"body": "card"}]})
         promote(ledger, A, because="second", by="test")
         assert until(lambda: service.serving is not None)
 
@@ -214,11 +221,11 @@ def test_an_unexpected_fault_of_a_load_does_not_end_the_watch(
     ],
 )
 def test_a_wrong_input_is_named(
-    body: object, where: str, said: str, make_service: Make, ledger: Ledger
+    body: object, where: str, said: str, make_service: Make, ledger: Ledger, ask: Ask
 ) -> None:
     promote(ledger, A, because="first", by="test")
     with make_service(max_batch=8) as service, pytest.raises(UserError, match=None) as caught:
-        service.answer(body)
+        ask(service, body)
     assert caught.value.where == where
     assert said in caught.value.what
     assert caught.value.fix

@@ -15,14 +15,15 @@ from starlette.routing import Route
 from volano.core.errors import BusyError, StoreError, UserError
 from volano.serve import ServeConfig, read_keys
 from volano.serve.ledger import LedgerLog
-from volano.serve.server import Server
-from volano.serve.web import web_app
+from volano.serve.server import listen
 from volano.store import ledger as ledger_module
 from volano.store.ledger import Ledger
 from volano.store.predictions import find_predictions, list_predictions
 from volano.store.releases import promote, rollback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -31,6 +32,15 @@ KEY = "a-key-of-this-test-only"
 JSON = {"content-type": "application/json"}
 Make = "Callable[..., PredictionService]"
 Serve = Any
+
+
+def until(is_true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if is_true():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def test_it_answers_over_http(make_service: Make, serve: Serve, ledger: Ledger) -> None:
@@ -238,20 +248,20 @@ def test_a_port_in_use_is_said_with_a_way_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(BusyError, match="in use") as caught:
-            Server(web_app([], ServeConfig()), ServeConfig(port=port))
+            listen(ServeConfig(port=port))
     assert "serve.port" in caught.value.fix
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
 def test_others_are_not_let_in_without_a_key(host: str) -> None:
     with pytest.raises(UserError, match="no key") as caught:
-        Server(web_app([], ServeConfig()), ServeConfig(host=host, port=0))
+        listen(ServeConfig(host=host, port=0))
     assert "VOLANO_KEY" in caught.value.fix
 
 
 def test_an_address_of_another_machine_is_a_clear_error() -> None:
     with pytest.raises(UserError, match="listen"):
-        Server(web_app([], ServeConfig()), ServeConfig(host="192.0.2.7", port=0), keys=(KEY,))
+        listen(ServeConfig(host="192.0.2.7", port=0), has_key=True)
 
 
 def test_short_keys_are_refused_without_being_shown() -> None:
@@ -269,17 +279,31 @@ def test_a_file_of_keys_without_a_key_is_refused() -> None:
     assert read_keys("", where="VOLANO_KEY") == ()
 
 
-def test_a_busy_ledger_asks_to_come_again(
+def test_a_log_that_cannot_be_written_fills_up_then_asks_to_come_again_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, make_service: Make, serve: Serve, ledger: Ledger
 ) -> None:
     promote(ledger, A, because="first", by="test")
-    monkeypatch.setattr(ledger_module, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(ledger_module, "WAIT_SECONDS", 0.05)
     service = make_service()
-    with Ledger.open(ledger.path) as hasty, serve(service) as url, ledger.write():
-        service.log = LedgerLog(hasty)
-        answer = httpx.post(f"{url}/v1/predict", json={"inputs": [{"body": "x"}]})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert "in use by others" in answer.json()["error"]["what"]
+    service.log.max_rows = 3
+    body, answered = {"inputs": [{"body": "x"}]}, []
+    with Ledger.open(ledger.path) as hasty, serve(service) as url:
+        service.log.store = LedgerLog(hasty)
+        with ledger.write():
+            for _ in range(3):
+                answer = httpx.post(f"{url}/v1/predict", json=body)
+                answered.append(answer.json()["predictions"][0]["id"])
+            assert until(lambda: service.log.failed != "")
+            refused = httpx.post(f"{url}/v1/predict", json=body)
+            ready, health = httpx.get(f"{url}/readyz"), httpx.get(f"{url}/healthz")
+        assert until(lambda: httpx.get(f"{url}/readyz").status_code == 200)
+        again = httpx.post(f"{url}/v1/predict", json=body)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert "in use by others" in refused.json()["error"]["what"]
+    assert (ready.status_code, health.status_code, again.status_code) == (503, 200, 200)
+    assert "not written to the log" in ready.json()["status"]
+    assert len(list_predictions(ledger)) == 4
+    assert set(find_predictions(ledger, answered)) == set(answered)
 
 
 def test_errors_of_other_rooms_are_answered_by_their_kind(run_app: Serve) -> None:
@@ -290,7 +314,7 @@ def test_errors_of_other_rooms_are_answered_by_their_kind(run_app: Serve) -> Non
         raise StoreError("/home/ann/.volano/model.json is damaged")
 
     routes = [Route("/busy", busy), Route("/damaged", damaged)]
-    with run_app(web_app(routes, ServeConfig())) as url:
+    with run_app(routes) as url:
         answer, hidden = httpx.get(f"{url}/busy"), httpx.get(f"{url}/damaged")
     assert (answer.status_code, answer.json()["error"]["try"]) == (409, "wait")
     assert hidden.status_code == 500
@@ -302,13 +326,14 @@ import sys
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from volano.serve import ServeConfig
-from volano.serve.server import Server
-from volano.serve.web import web_app
+from volano.serve.server import Server, listen
+from volano.serve.web import Gate, web_app
 
 async def hello(request):
     return PlainTextResponse("hello")
 
-server = Server(web_app([Route("/", hello)], ServeConfig()), ServeConfig(port=0))
+config = ServeConfig(port=0)
+server = Server(web_app([Route("/", hello)], Gate(config)), config, listen(config))
 sys.stdout.write(server.url + "\\n")
 sys.stdout.flush()
 server.run()

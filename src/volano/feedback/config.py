@@ -26,7 +26,8 @@ class FeedbackConfig(Config):
         trusted: people whose word settles it.
         min_people: how many must have spoken.
         new_labels: what a label that no model knows does: wait for ``review``, or ``accept``.
-        num_reviews: predictions sent to review at a time; half of them are drawn at random.
+        num_reviews: predictions sent to review at a time, half of them drawn at random; answers
+            that are routed to a person all go there, and count.
         max_batch: signals in one request.
     """
 

@@ -86,14 +86,27 @@ def import_reviews(
     """
     items = {i.id: i for i in (*open_reviews(ledger), *answered_reviews(ledger, skipped=True))}
     rows = read_sheet(path)
-    _refuse("review ids that nobody filed", [r for r in rows if r.review not in items], path)
+    unknown = [row for row in rows if row.review not in items]
+    if unknown:
+        raise DataError(
+            "{count} rows hold review ids that nobody filed: {lines}",
+            where=str(path),
+            fix="export again: volano review --export FILE",
+            count=len(unknown),
+            lines=_lines(unknown),
+        )
     filled = [row for row in rows if row.label]
     said = [_Said(r, items[r.review], _labels(task, r, path), r.by or by) for r in filled]
     seen = {label for i in items.values() for label in (*(i.target or ()), *(i.label or ()))}
     strange = [s for s in said if not set(s.labels) <= seen.union(known_labels)]
-    if not new_labels:
-        fix = "correct them, or add --new-labels where they are meant"
-        _refuse("labels never seen", [s.row for s in strange], path, fix=fix)
+    if strange and not new_labels:
+        raise DataError(
+            "{count} rows hold labels never seen: {lines}",
+            where=str(path),
+            fix="correct them, or add --new-labels where they are meant",
+            count=len(strange),
+            lines=_lines([one.row for one in strange]),
+        )
     once, num_repeated = _once(said, path)
     counts = _keep(ledger, once, items)
     counts["repeated"] += num_repeated
@@ -123,23 +136,18 @@ class _Said:
     by: str
 
 
-def _refuse(what: str, rows: Sequence[SheetRow], path: Path, *, fix: str = "") -> None:
-    if rows:
-        lines = [f"line {row.line}: {row.review} {row.label[:40]!r}" for row in rows]
-        raise DataError(
-            f"{len(rows)} rows hold {what}: {some_of(lines)}",
-            where=str(path),
-            fix=fix or "export again: volano review --export FILE",
-        )
+def _lines(rows: Sequence[SheetRow]) -> str:
+    return some_of([f"line {row.line}: {row.review} {row.label[:40]!r}" for row in rows])
 
 
 def _labels(task: Task, row: SheetRow, path: Path) -> tuple[str, ...]:
     labels = task.read_target(row.label)
     if labels is None:
         raise DataError(
-            f"the label {row.label[:80]!r} was removed by the project (labels.remove)",
+            "the label {label!r} was removed by the project (labels.remove)",
             where=f"{path}:{row.line}",
             fix="choose another label, or leave it empty",
+            label=row.label[:80],
         )
     return labels
 
@@ -151,10 +159,14 @@ def _once(said: Sequence[_Said], path: Path) -> tuple[list[_Said], int]:
         first = kept.setdefault((answer.item.id, answer.by), answer)
         if first.labels != answer.labels:
             raise DataError(
-                f"{answer.by!r} gives item {answer.item.id} two labels, "
-                f"{first.row.label!r} on line {first.row.line} and {answer.row.label!r}",
+                "{person!r} gives item {item} two labels, {first!r} on line {line} and {second!r}",
                 where=f"{path}:{answer.row.line}",
                 fix="keep one of them, or write who said which in the column 'by'",
+                person=answer.by,
+                item=answer.item.id,
+                first=first.row.label,
+                line=first.row.line,
+                second=answer.row.label,
             )
     return list(kept.values()), len(said) - len(kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,32 +11,51 @@ from volano.feedback.rules import given_labels
 from volano.store.predictions import add_feedback, find_predictions, list_feedback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from volano.core.nouns import Feedback, Prediction
     from volano.store.ledger import Ledger
     from volano.tasks.task import Task
 
-__all__ = ["read_feedback", "record_feedback"]
+__all__ = ["describe_feedback", "read_feedback", "record_feedback"]
 
+_SEND = "send {example}"
 _EXAMPLE = '{"prediction": "<id>", "label": "...", "by": "..."}'
+_SAYS_SOMETHING = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 _KEYS = ("prediction", "label", "score", "output", "comment", "by")
 _SIGNALS = _KEYS[1:5]
 _LIMITS = {"prediction": 200, "by": 200, "label": 1000, "output": 1_000_000, "comment": 100_000}
 
 
 def record_feedback(
-    ledger: Ledger, task: Task, body: object, *, max_batch: int = 1000
+    ledger: Ledger,
+    task: Task,
+    body: object,
+    *,
+    max_batch: int = 1000,
+    settle: Callable[[Sequence[str]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Keep one signal or a list; what was recorded, in the order given.
+
+    Args:
+        ledger: where signals are kept; the commit syncs whatever was appended before, too.
+        task: the kind of work.
+        body: what was sent.
+        max_batch: how many signals may come at once.
+        settle: brings the answers of these ids into the ledger first.
 
     Raises:
         UserError: one of them is wrong (says which); then none is kept.
     """
-    recorded = add_feedback(ledger, read_feedback(task, body, max_batch=max_batch))
+    signals = read_feedback(task, body, max_batch=max_batch)
+    if settle is not None:
+        settle([signal["prediction"] for signal in signals])
+    recorded = add_feedback(ledger, signals)
     corrected = {signal.prediction for signal in recorded if signal.output is not None}
     answers = find_predictions(ledger, corrected)
     earlier: dict[str, list[Feedback]] = {}
     said = []
-    for signal in recorded:
+    for sent, signal in zip(signals, recorded, strict=True):
         if signal.prediction not in earlier:
             of_this = list_feedback(ledger, prediction=signal.prediction)
             earlier[signal.prediction] = list(of_this)
@@ -43,7 +63,9 @@ def record_feedback(
         if status == "attached" and _is_repeated(signal, earlier[signal.prediction]):
             status = "repeated"
         said.append({"id": signal.id, "prediction": signal.prediction, "status": status})
-        if note := _note(task, signal, answers.get(signal.prediction)):
+        if any(sent.get(part) is not None and getattr(signal, part) is None for part in _KEYS):
+            said[-1]["note"] = "words about a person who was erased are not kept"
+        elif note := _note(task, signal, answers.get(signal.prediction)):
             said[-1]["note"] = note
     return said
 
@@ -74,39 +96,96 @@ def read_feedback(task: Task, body: object, *, max_batch: int = 1000) -> list[di
     """
     if isinstance(body, list):
         if not body:
-            raise UserError("the list is empty", where="body", fix=f"send {_EXAMPLE}")
+            raise UserError("the list is empty", where="body", fix=_SEND, example=_EXAMPLE)
         if len(body) > max_batch:
             raise UserError(
-                f"{len(body)} signals in one request; {max_batch} are allowed",
+                "{count} signals in one request; {limit} are allowed",
                 where="body",
-                fix=f"send them in parts of {max_batch}",
+                fix="send them in parts of {limit}",
+                count=len(body),
+                limit=max_batch,
             )
         return [_signal(task, sent, f"body[{index}]") for index, sent in enumerate(body)]
     return [_signal(task, body, "body")]
 
 
+def describe_feedback(task: Task, max_batch: int = 1000) -> dict[str, Any]:
+    """What an OpenAPI document says of sending feedback; it agrees with ``read_feedback``."""
+    texts = {
+        key: {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": _LIMITS[key],
+            "pattern": _SAYS_SOMETHING,
+        }
+        for key in ("output", "comment", "by")
+    }
+    label = {"type": "string", "maxLength": _LIMITS["label"], "pattern": _SAYS_SOMETHING}
+    several = {"type": "array", "items": label, "minItems": 1}
+    if not task.is_multiple:
+        several["maxItems"] = 1
+    signal = {
+        "type": "object",
+        "required": ["prediction"],
+        "additionalProperties": False,
+        "properties": {
+            "prediction": texts["by"] | {"type": "string"},
+            "label": {"anyOf": [label, several, {"type": "null"}]},
+            "score": {"type": ["number", "null"], "minimum": -1e300, "maximum": 1e300},
+            **texts,
+        },
+        "anyOf": [
+            {"required": [key], "properties": {key: {"not": {"type": "null"}}}} for key in _SIGNALS
+        ],
+    }
+    many = {"type": "array", "items": signal, "minItems": 1, "maxItems": max_batch}
+    kept = {
+        "type": "object",
+        "required": ["recorded"],
+        "properties": {"recorded": {"type": "array", "items": {"type": "object"}}},
+    }
+    content = {"schema": {"anyOf": [signal, many]}, "example": json.loads(_EXAMPLE)}
+    return {
+        "summary": "Keep what somebody says about answers.",
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {
+            "200": {
+                "description": "Kept, durable, with the answers that it is about.",
+                "content": {"application/json": {"schema": kept}},
+            }
+        },
+    }
+
+
 def _signal(task: Task, sent: object, where: str) -> dict[str, Any]:
     if not isinstance(sent, dict):
-        raise UserError(f"{where} is not an object", where=where, fix=f"send {_EXAMPLE}")
+        raise UserError(
+            "{place} is not an object", where=where, fix=_SEND, place=where, example=_EXAMPLE
+        )
     for key in sent:
         if key not in _KEYS:
             raise UserError(
-                f"{key[:80]!r} is not a part of feedback",
+                "{key!r} is not a part of feedback",
                 where=where,
-                fix="one of " + ", ".join(_KEYS),
+                fix="one of {known}",
+                key=key[:80],
+                known=", ".join(_KEYS),
             )
     given = {key: value for key, value in sent.items() if value is not None}
     if "prediction" not in given:
         raise UserError(
-            f"{where} names no prediction",
+            "{place} names no prediction",
             where=f"{where}.prediction",
             fix="send the id that /v1/predict answered",
+            place=where,
         )
     if not any(key in given for key in _SIGNALS):
         raise UserError(
-            f"{where} says nothing about the prediction",
+            "{place} says nothing about the prediction",
             where=where,
-            fix="send one of " + ", ".join(_SIGNALS),
+            fix="send one of {known}",
+            place=where,
+            known=", ".join(_SIGNALS),
         )
     checked: dict[str, Any] = {
         key: _text(given[key], f"{where}.{key}", _LIMITS[key])
@@ -122,12 +201,16 @@ def _signal(task: Task, sent: object, where: str) -> dict[str, Any]:
 
 def _text(value: object, where: str, limit: int) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{where} is not a text", where=where, fix="send a string that says more")
+        raise UserError(
+            "{place} is not a text", where=where, fix="send a string that says more", place=where
+        )
     if len(value) > limit or "\0" in value:
         raise UserError(
-            f"{where} is over {limit} characters or holds a NUL character",
+            "{place} is over {limit} characters or holds a NUL character",
             where=where,
             fix="send less",
+            place=where,
+            limit=limit,
         )
     return value
 
@@ -141,21 +224,23 @@ def _labels(task: Task, value: object, where: str) -> list[str]:
     labels = [_text(piece, where, _LIMITS["label"]).strip() for piece in pieces]
     if not labels or (len(labels) > 1 and not task.is_multiple):
         raise UserError(
-            f"{where} holds {len(labels)} labels",
+            "{place} holds {count} labels",
             where=where,
             fix="send one label" if not task.is_multiple else "send at least one label",
+            place=where,
+            count=len(labels),
         )
     return list(dict.fromkeys(labels))
 
 
 def _score(value: object, where: str) -> float:
-    fix = "send a number, such as 1 for good and 0 for bad"
+    fix = "send a number, such as 1 for right and 0 for wrong"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{where} is not a number", where=where, fix=fix)
+        raise UserError("{place} is not a number", where=where, fix=fix, place=where)
     try:
         score = float(value)
     except OverflowError:
         score = math.inf
     if not math.isfinite(score):
-        raise UserError(f"{where} is too large", where=where, fix=fix)
+        raise UserError("{place} is too large", where=where, fix=fix, place=where)
     return score

@@ -1,7 +1,7 @@
-"""What people should look at: half by chance, half where a label would teach most.
+"""What people should look at: what is theirs to answer, then by chance and where a label teaches.
 
-The random half tells how right the answers are (``live``), so each Prediction takes part in one
-draw, with a probability that is exact and kept. The other half teaches.
+The random picks tell how right the answers are (``live``), so each Prediction takes part in one
+draw, with a probability that is exact and kept; routes play no part in it, nor in its order.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def pick_reviews(
     seed: int,
     background: Background | None = None,
 ) -> Picks:
-    """Half of ``num`` by chance from what is new, the rest where the model was least sure.
+    """All that was routed to a person, half of ``num`` by chance, the rest of it the least sure.
 
     Args:
         task: today's labels.
         predictions: all that may be picked; those without an input cannot be shown to anybody.
-        num: how many items, fewer where there are not enough.
+        num: how many items, fewer where there are not enough; more where more are for a person.
         seed: the same seed picks the same.
         background: what was drawn, reviewed and said before.
     """
@@ -89,12 +89,15 @@ def pick_reviews(
     new = [p for p in shown.values() if known.since < p.at <= known.until]
     drawn = sorted(new, key=lambda p: (unit_interval(seed, "review", p.id), p.id))[: (num + 1) // 2]
     probability = len(drawn) / len(new) if new else 1.0
-    items = [_item(task, p, "random", probability) for p in drawn]
     taken = {p.id for p in drawn}.union(known.reviewed, known.settled)
-    teaching = _least_sure(
+    ranked = _least_sure(
         task, [p for p in shown.values() if p.id not in taken], known.doubted, left_out
     )
-    items += [_item(task, p, "unsure", 1.0) for p in teaching[: num - len(items)]]
+    theirs = [p for p in ranked if _is_for_a_person(p)]
+    teaching = ranked[len(theirs) : max(len(theirs), num - len(drawn))]
+    items = [_item(task, p, "person", 1.0) for p in theirs]
+    items += [_item(task, p, "random", probability) for p in drawn]
+    items += [_item(task, p, "unsure", 1.0) for p in teaching]
     return Picks(tuple(items), len(new), {why: n for why, n in left_out.items() if n})
 
 
@@ -113,11 +116,25 @@ def unsureness(output: Mapping[str, Any]) -> float:
     return unsure + (0.5 if output.get("unknown") else 0.0)
 
 
+def _is_for_a_person(prediction: Prediction) -> bool:
+    return prediction.output.get("route") == "person"
+
+
 def _least_sure(
     task: Task, candidates: Sequence[Prediction], doubted: Collection[str], left_out: Counter[str]
 ) -> list[Prediction]:
-    """Doubted first, then by unsureness; the same input is asked once."""
-    ranked = sorted(candidates, key=lambda p: (p.id not in doubted, -unsureness(p.output), p.id))
+    """For a person first, then doubted, then by unsureness; the same input is asked once."""
+
+    def rank(prediction: Prediction) -> tuple[bool, bool, float, str]:
+        unsure = unsureness(prediction.output)
+        return (
+            not _is_for_a_person(prediction),
+            prediction.id not in doubted,
+            -unsure,
+            prediction.id,
+        )
+
+    ranked = sorted(candidates, key=rank)
     seen: set[str] = set()
     kept = []
     for prediction in ranked:
@@ -133,7 +150,7 @@ def _least_sure(
 def _item(
     task: Task,
     prediction: Prediction,
-    why: Literal["random", "unsure", "conflict"],
+    why: Literal["person", "random", "unsure", "conflict"],
     probability: float,
 ) -> ReviewItem:
     return ReviewItem(

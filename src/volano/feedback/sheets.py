@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,8 @@ def _save(text: str, path: Path, *, replace: bool) -> None:
         raise UserError(
             "the file is there already, and may hold answers",
             where=str(path),
-            fix="give another name, or import it first: volano review --import " + path.name,
+            fix="give another name, or import it first: volano review --import {file}",
+            file=path.name,
         )
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -114,9 +116,10 @@ def _save(text: str, path: Path, *, replace: bool) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise UserError(
-            f"the sheet cannot be written: {error.strerror}",
+            "the sheet cannot be written: {reason}",
             where=str(path),
             fix="give a file in a folder that exists and is yours",
+            reason=error.strerror,
         ) from None
 
 
@@ -133,9 +136,11 @@ def read_sheet(path: Path) -> list[SheetRow]:
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise DataError(
-            f"the sheet has no column {missing[0]!r}; it has {', '.join(header[:12]) or 'nothing'}",
+            "the sheet has no column {missing!r}; its columns are {columns}",
             where=f"{path}:1",
             fix="keep the header that volano review --export wrote",
+            missing=missing[0],
+            columns=", ".join(map(repr, header[:12])) or "''",
         )
     found, wrong, damaged = [], [], []
     for line, cells in lines:
@@ -152,15 +157,17 @@ def read_sheet(path: Path) -> list[SheetRow]:
             damaged.append(f"line {line}")
     if wrong:
         raise DataError(
-            "the column 'review' holds no number: " + some_of(wrong),
+            "the column 'review' holds no number: {lines}",
             where=str(path),
             fix="keep the ids as they were exported; remove rows you added",
+            lines=some_of(wrong),
         )
     if damaged:
         raise DataError(
-            "some labels or names hold bytes that are no text: " + some_of(damaged),
+            "some labels or names hold bytes that are no text: {lines}",
             where=str(path),
             fix=_SAVE_AS,
+            lines=some_of(damaged),
         )
     return found
 
@@ -175,14 +182,19 @@ def _decoded(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"the sheet cannot be read: {error.strerror}", where=str(path), fix="give a CSV file"
+            "the sheet cannot be read: {reason}",
+            where=str(path),
+            fix="give a CSV file",
+            reason=error.strerror,
         ) from None
     if content.startswith((b"PK", b"\xd0\xcf")):
         raise DataError("this is an Excel workbook", where=str(path), fix=_SAVE_AS)
+    if b"\0" in content and not content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise DataError("this is no text", where=str(path), fix=_SAVE_AS)
     try:
         text = decode(content, str(path)).text
     except DataError as error:
-        raise DataError(error.what, where=error.where, fix=_SAVE_AS) from None
+        raise DataError("{error}", where=error.where, fix=_SAVE_AS, error=error) from None
     if "\0" in text:
         raise DataError("this is no text", where=str(path), fix=_SAVE_AS)
     return text
@@ -204,13 +216,14 @@ def _table(text: str, path: Path) -> Iterator[tuple[int, list[str]]]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"the sheet is broken: {error}",
+            "the sheet is broken: {reason}",
             where=f"{path}:{reader.line_num + skipped}",
             fix="check the quotes on that line, or save it as CSV again",
+            reason=error,
         ) from None
 
 
 def some_of(rows: Sequence[str]) -> str:
     """The first ten of many places, for an error."""
-    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""
+    more = f"; ... (+{len(rows) - 10})" if len(rows) > 10 else ""
     return "; ".join(rows[:10]) + more

@@ -79,9 +79,11 @@ def read_spec(folder: Path) -> Spec:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise damaged(path, error) from None
     raise StoreError(
-        f"the bundle has format {found['format']}; this volano reads up to {FORMAT}",
+        "the bundle has format {found}; this volano reads up to {known}",
         where=str(path),
         fix="pip install --upgrade volano",
+        found=found["format"],
+        known=FORMAT,
     )
 
 
@@ -105,7 +107,9 @@ def read_arrays(folder: Path) -> dict[str, NDArray[Any]]:
 def damaged(path: Path, error: Exception) -> StoreError:
     """What to say of a bundle that cannot be read."""
     return StoreError(
-        f"the bundle is missing or damaged: {type(error).__name__}: {error}",
+        "the bundle is missing or damaged: {kind}: {error}",
         where=str(path),
         fix="volano doctor says what else is; volano turn makes the model again",
+        kind=type(error).__name__,
+        error=error,
     )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from volano.models.routing import Curve
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,6 +41,7 @@ class Calibration:
         threshold_C: a label is answered from this probability on.
         at_least_one: whether the likeliest label is answered where none passes its threshold.
         unknown_below: a top probability under this is answered as "none of these"; 0 is off.
+        curve: how right held-out answers were from each confidence on; None in older bundles.
     """
 
     temperature: float = 1.0
@@ -47,6 +50,7 @@ class Calibration:
     threshold_C: Floats | None = None
     at_least_one: bool = False
     unknown_below: float = 0.0
+    curve: Curve | None = None
 
     def probabilities(self, values_NC: Floats) -> Floats:
         """Calibrated probabilities, shape (N, C)."""
@@ -95,7 +99,8 @@ class Calibration:
     def arrays(self) -> dict[str, Floats]:
         """The part that goes into the weights."""
         named = {"slope": self.slope_C, "offset": self.offset_C, "threshold": self.threshold_C}
-        return {f"calibration.{name}": found for name, found in named.items() if found is not None}
+        kept = {f"calibration.{name}": found for name, found in named.items() if found is not None}
+        return kept | (self.curve.arrays() if self.curve is not None else {})
 
     @classmethod
     def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -103,4 +108,5 @@ class Calibration:
         slope, offset, threshold = (
             arrays.get(f"calibration.{name}") for name in ("slope", "offset", "threshold")
         )
-        return cls(slope_C=slope, offset_C=offset, threshold_C=threshold, **settings)
+        curve = Curve.load(arrays)
+        return cls(slope_C=slope, offset_C=offset, threshold_C=threshold, curve=curve, **settings)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from volano.models.calibration import log_softmax
-from volano.models.text_features import TextFeaturiser
+from volano.models.text_features import Rows, TextFeaturiser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,8 +34,26 @@ class Head:
     temperature: float = 1.0
 
     def decide(self, features: sparse.csr_array) -> Floats:
-        """Scipy adds a row's features in column order, whatever rows stand beside it."""
-        return np.asarray(features @ self.weights + self.bias, dtype=np.float64)
+        """Decision values, shape (rows, labels)."""
+        rows = Rows(features.data, features.indices, features.indptr)
+        return self.decide_rows(rows)
+
+    def decide_rows(self, rows: Rows) -> Floats:
+        """The product of scipy's matrices, without the time that it takes to make one.
+
+        It adds a row's features in column order, whatever rows stand beside it.
+        """
+        from scipy.sparse import _sparsetools
+
+        multiply: Any = _sparsetools.csr_matvecs
+        height, (width, num_labels) = rows.starts.size - 1, self.weights.shape
+        product = np.zeros((height, num_labels), dtype=np.float32)
+        places = (part.astype(np.int32, copy=False) for part in (rows.starts, rows.columns))
+        flat = self.weights.reshape(-1), product.reshape(-1)  # views: weights are contiguous
+        values = rows.values.astype(np.float32, copy=False)
+        multiply(height, width, num_labels, *places, values, *flat)
+        product += self.bias
+        return product.astype(np.float64)
 
 
 def blend(values: Sequence[Floats], heads: Sequence[Head]) -> Floats:
@@ -89,8 +107,8 @@ class LinearEngine:
 
     def decide(self, texts: Sequence[str]) -> Floats:
         """Decision values, shape (texts, labels)."""
-        features = self.featuriser.transform(texts)
-        return blend([head.decide(features) for head in self.heads], self.heads)
+        rows = self.featuriser.rows(texts)
+        return blend([head.decide_rows(rows) for head in self.heads], self.heads)
 
     def reasons(self, text: str, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
         """How much each piece of the text adds to the label's decision value.
@@ -98,7 +116,7 @@ class LinearEngine:
         With rivals, to its lead over the mean of all labels: a softmax sees no more, which makes
         this exact for a blend too.
         """
-        columns = self.featuriser.transform([text]).indices
+        columns = self.featuriser.rows([text]).columns
         against_F = np.zeros(self.featuriser.width)
         for head in self.heads:
             part = head.weights[columns].astype(np.float64)

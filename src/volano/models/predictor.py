@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -12,14 +13,17 @@ from volano.core.nouns import Answer
 from volano.models.bundle import damaged, read_arrays, read_spec
 from volano.models.calibration import Calibration
 from volano.models.linear import LinearEngine
+from volano.models.routing import sureness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from volano.core.nouns import Route
     from volano.models.bundle import Spec
     from volano.models.calibration import Floats
     from volano.models.engine import Engine
+    from volano.models.routing import Target
 
 __all__ = ["ENGINES", "Predictor", "join_text"]
 
@@ -34,11 +38,15 @@ def join_text(row: Mapping[str, object], columns: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A loaded bundle; thread-safe, since nothing in it changes."""
+    """A loaded bundle; thread-safe, since nothing in it changes.
+
+    An answer that is as sure as ``automatic_from`` goes out alone; None marks no answers.
+    """
 
     spec: Spec
     engine: Engine
     calibration: Calibration
+    automatic_from: float | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -50,9 +58,10 @@ class Predictor:
         spec = read_spec(folder)
         if spec.engine not in ENGINES:
             raise StoreError(
-                f"the bundle needs the engine {spec.engine!r}, which is not installed",
+                "the bundle needs the engine {engine!r}, which is not installed",
                 where=str(folder),
                 fix="pip install --upgrade volano",
+                engine=spec.engine,
             )
         arrays = read_arrays(folder)
         try:
@@ -62,6 +71,14 @@ class Predictor:
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise damaged(folder, error) from None
         return made
+
+    def routed(self, target: Target) -> Self:
+        """The same, marking which answers keep the target precision and may go out alone."""
+        if target == "off":
+            return self
+        curve = self.calibration.curve
+        found = curve.find(target) if curve is not None else None
+        return replace(self, automatic_from=math.inf if found is None else found.threshold)
 
     def _try_out(self) -> None:
         """Answer an empty text, so that parts that do not fit together show now, not in service."""
@@ -95,9 +112,11 @@ class Predictor:
         missing = [name for name in self.spec.text if name not in row]
         if len(missing) == len(self.spec.text):
             raise UserError(
-                f"a row has no text: {', '.join(map(repr, missing))} is missing",
+                "a row has no text: {missing} is missing",
                 where=f"inputs[{place}]",
-                fix=f"give the text as {self.spec.text[0]!r}",
+                fix="give the text as {name!r}",
+                missing=", ".join(map(repr, missing)),
+                name=self.spec.text[0],
             )
         return self.text_of(row)
 
@@ -117,16 +136,29 @@ class Predictor:
         unknown_N = self.calibration.is_unsure(scores_NC)
         if self.unknown_column is not None:
             unknown_N = decided_NC[:, self.unknown_column]
+        labels: list[list[str]] = [[] for _ in rows]
+        for n, place in zip(*(axis.tolist() for axis in decided_NC.nonzero()), strict=True):
+            labels[n].append(self.labels[place])
+        tops = sure = scores_NC.max(axis=1).tolist()
+        if self.spec.is_multiple and self.automatic_from is not None:
+            sure = sureness(scores_NC, decided_NC, is_multiple=True).tolist()
+        unknown, scores = unknown_N.tolist(), scores_NC.tolist()
         return [
             Answer(
-                tuple(self.labels[place] for place in np.flatnonzero(decided_NC[n])),
-                float(scores_NC[n].max()),
-                bool(unknown_N[n]),
-                dict(zip(self.labels, scores_NC[n].tolist(), strict=True)),
+                tuple(labels[n]),
+                tops[n],
+                unknown[n],
+                dict(zip(self.labels, scores[n], strict=True)),
                 self.explain(row, self.labels[scores_NC[n].argmax()]) if explain else (),
+                self._route(sure[n], unknown=unknown[n]),
             )
             for n, row in enumerate(rows)
         ]
+
+    def _route(self, sure: float, *, unknown: bool) -> Route | None:
+        if self.automatic_from is None:
+            return None
+        return "automatic" if sure >= self.automatic_from and not unknown else "person"
 
     def explain(self, row: Mapping[str, object], label: str) -> tuple[tuple[str, float], ...]:
         """Which pieces of the text moved this label most, with how much each added."""

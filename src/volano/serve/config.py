@@ -25,10 +25,14 @@ class ServeConfig(Config):
         port: where to listen; 0 takes any free one.
         key_file: a file with one key on each line; the variable VOLANO_KEY works too.
         log_inputs: ``full``, ``masked`` (identifiers are replaced) or ``none``.
-        retention_days: after so many days logged inputs are erased; their hash stays.
+        retention_days: after so many days what people wrote is erased; hashes and labels stay.
         max_batch: rows in one request.
         max_body_bytes: bytes in one request.
-        threads: requests answered at the same time.
+        max_waiting: rows that may wait for their answer at once; more are asked to come again.
+        max_connections: connections at once, in each worker; more are asked to come again.
+        timeout_seconds: how long a request may take to come in, and how long it may wait.
+        workers: processes that answer at the same address; one for each core that it may use.
+        threads: slow requests (large, or explained) that one worker answers at the same time.
         poll_seconds: how soon a promotion is followed.
         stop_seconds: how long a stop waits for requests under way.
     """
@@ -40,6 +44,10 @@ class ServeConfig(Config):
     retention_days: Annotated[int, Field(ge=1, strict=True)] | Literal["forever"] = "forever"
     max_batch: int = Field(default=256, ge=1, le=100_000)
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, le=1_000_000_000)
+    max_waiting: int = Field(default=2048, ge=1, le=1_000_000)
+    max_connections: int = Field(default=800, ge=1, le=100_000)
+    timeout_seconds: float = Field(default=10, ge=0.1, le=3600)
+    workers: int = Field(default=1, ge=1, le=256)
     threads: int = Field(default=4, ge=1, le=256)
     poll_seconds: float = Field(default=0.5, ge=0.05, le=60)
     stop_seconds: int = Field(default=10, ge=1, le=600)

@@ -1,38 +1,86 @@
-"""The HTTP paths of serving: ``/v1/predict``, ``/v1/model``, ``/healthz``."""
+"""The paths of serving beside ``/v1/predict``: about the model, the process, and the API itself."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
-from volano.core.wire import check_json_type, dump_json, read_json
+from volano.serve.metrics import Board
+from volano.serve.openapi import describe_api, docs_page
 from volano.serve.web import json_response
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from collections.abc import Callable, Mapping
 
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from volano.serve.metrics import Sample
     from volano.serve.service import PredictionService
 
-__all__ = ["predict_routes"]
+__all__ = ["Figures", "service_routes"]
 
 
-def predict_routes(service: PredictionService) -> list[Route]:
-    """The routes of one service; they raise, and ``web_app`` turns errors into answers."""
+@dataclass
+class Figures:
+    """All figures of one worker at this moment, and the board it shares with the others."""
 
-    def answered(body: bytes) -> bytes:
-        return dump_json(service.answer(read_json(body)))
+    service: PredictionService
+    board: Board = field(default_factory=Board)
+    num_connections: Callable[[], int] = lambda: 0
 
-    async def predict(request: Request) -> Response:
-        headers = request.headers
-        check_json_type(headers.get("content-type", ""), headers.get("content-encoding", ""))
-        body = await request.body()
-        # Parsing, predicting and writing block; the loop goes on accepting meanwhile.
-        loop = asyncio.get_running_loop()
-        content = await loop.run_in_executor(service.pool, answered, body)
-        return Response(content, media_type="application/json")
+    def publish(self) -> None:
+        """Leave them on the board."""
+        self.board.publish(self.counters(), self.gauges())
+
+    def text(self) -> str:
+        """What ``GET /metrics`` says."""
+        return self.board.text(self.counters(), self.gauges())
+
+    def counters(self) -> list[Sample]:
+        """What only grows, the restarts of this worker included."""
+        log = self.service.log
+        told: list[Sample] = [
+            *self.service.metrics.counters(),
+            ("volano_log_rows_total", "", log.num_written),
+            ("volano_log_groups_total", "", log.num_groups),
+            ("volano_log_seconds_total", "", log.seconds),
+        ]
+        return self.board.with_earlier(told)
+
+    def gauges(self) -> list[Sample]:
+        """What is so now."""
+        service, serving = self.service, self.service.serving
+        told: list[Sample] = [
+            ("volano_waiting_rows", "", service.num_waiting),
+            ("volano_log_waiting_rows", "", service.log.num_waiting),
+            ("volano_connections", "", self.num_connections()),
+            ("volano_ready", "", int(service.is_ready)),
+            *service.metrics.gauges(),
+        ]
+        if serving is not None:
+            told.append(("volano_model_info", f'model="{serving.release.model}"', 1))
+        return told
+
+
+def service_routes(
+    figures: Figures,
+    more_paths: Mapping[str, dict[str, Any]] | None = None,
+    *,
+    has_keys: bool = False,
+) -> list[Route]:
+    """The routes of one service; they raise, and ``web`` turns errors into answers.
+
+    Args:
+        figures: the service and its figures.
+        more_paths: what the OpenAPI document says of other rooms' paths.
+        has_keys: whether the server asks for keys.
+    """
+    service = figures.service
+    document = describe_api(service.columns, service.config, more_paths or {}, has_keys=has_keys)
 
     async def model(request: Request) -> Response:
         return json_response(service.describe())
@@ -40,8 +88,23 @@ def predict_routes(service: PredictionService) -> list[Route]:
     async def health(request: Request) -> Response:
         return json_response(service.health())
 
+    async def ready(request: Request) -> Response:
+        return json_response(service.health(), 200 if service.is_ready else 503)
+
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(figures.text(), headers={"cache-control": "no-store"})
+
+    async def openapi(request: Request) -> Response:
+        return json_response(document)
+
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(docs_page(document, str(request.base_url).rstrip("/")))
+
     return [
-        Route("/v1/predict", predict, methods=["POST"]),
         Route("/v1/model", model, methods=["GET"]),
+        Route("/v1/openapi.json", openapi, methods=["GET"]),
         Route("/healthz", health, methods=["GET"]),
+        Route("/readyz", ready, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        Route("/docs", docs, methods=["GET"]),
     ]

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import UserError
+from volano.core.errors import Term, UserError
 from volano.core.subjects import subject_name
 from volano.core.wire import dump_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Columns", "PredictRequest", "read_request"]
+__all__ = ["MAX_NAME", "Columns", "PredictRequest", "read_request"]
 
-_KEYS = ("inputs", "explain", "subject", "group")
-_MAX_NAME = 500
+_KEYS = frozenset(("inputs", "explain", "subject", "group"))
+MAX_NAME = 500
+_SEND = "send {example}"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Columns:
     text: tuple[str, ...]
     subject: str = ""
     group: str = ""
+
+    def example(self) -> str:
+        """A request as it may be sent."""
+        return dump_json({"inputs": [dict.fromkeys(self.text, "...")]}).decode()
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,29 @@ def read_request(body: object, columns: Columns, max_batch: int) -> PredictReque
     Raises:
         UserError: says which input and which field, and what to send instead.
     """
-    example = dump_json({"inputs": [dict.fromkeys(columns.text, "...")]}).decode()
     if not isinstance(body, dict):
         raise UserError(
-            f"the body is {_kind(body)}, not an object", where="body", fix=f"send {example}"
+            "the body is {kind}, not an object",
+            where="body",
+            fix=_SEND,
+            kind=_kind(body),
+            example=columns.example(),
         )
     for key in body:
         if key not in _KEYS:
             raise UserError(
-                f"{key[:80]!r} is not part of a request", where="body", fix=f"send {example}"
+                "{key!r} is not part of a request",
+                where="body",
+                fix=_SEND,
+                key=key[:80],
+                example=columns.example(),
             )
-    rows = _rows(body.get("inputs"), columns, max_batch, example)
+    rows = _rows(body.get("inputs"), columns, max_batch)
     explain = body.get("explain", False)
     if not isinstance(explain, bool):
-        raise UserError(f"'explain' is {_kind(explain)}", where="explain", fix="true or false")
+        raise UserError(
+            "'explain' is {kind}", where="explain", fix="true or false", kind=_kind(explain)
+        )
     subject = _name(body.get("subject"), "subject")
     group = _name(body.get("group"), "group")
     return PredictRequest(
@@ -67,47 +81,57 @@ def read_request(body: object, columns: Columns, max_batch: int) -> PredictReque
     )
 
 
-def _rows(
-    inputs: object, columns: Columns, max_batch: int, example: str
-) -> tuple[Mapping[str, Any], ...]:
+def _rows(inputs: object, columns: Columns, max_batch: int) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(inputs, list) or not inputs:
-        said = "empty" if inputs == [] else _kind(inputs)
         raise UserError(
-            f"'inputs' is {said}, not a list of rows", where="inputs", fix=f"send {example}"
+            "'inputs' is {kind}, not a list of rows",
+            where="inputs",
+            fix=_SEND,
+            kind=Term("empty") if inputs == [] else _kind(inputs),
+            example=columns.example(),
         )
     if len(inputs) > max_batch:
         raise UserError(
-            f"{len(inputs)} inputs in one request; {max_batch} are allowed",
+            "{count} inputs in one request; {limit} are allowed",
             where="inputs",
-            fix=f"send them in parts of {max_batch}, or raise serve.max_batch",
+            fix="send them in parts of {limit}, or raise serve.max_batch",
+            count=len(inputs),
+            limit=max_batch,
         )
     for index, row in enumerate(inputs):
-        _check_row(index, row, columns.text)
+        if not isinstance(row, dict):
+            raise UserError(
+                "{place} is {kind}, not an object",
+                where=f"inputs[{index}]",
+                place=f"inputs[{index}]",
+                fix=_SEND,
+                kind=_kind(row),
+                example=dump_json(dict.fromkeys(columns.text, "...")).decode(),
+            )
+        for name in columns.text:
+            if not isinstance(row.get(name), str):
+                _refuse_text(row, name, f"inputs[{index}]")
     return tuple(inputs)
 
 
-def _check_row(index: int, row: object, texts: tuple[str, ...]) -> None:
-    where = f"inputs[{index}]"
-    if not isinstance(row, dict):
+def _refuse_text(row: dict[str, Any], name: str, where: str) -> None:
+    if name not in row:
         raise UserError(
-            f"{where} is {_kind(row)}, not an object",
-            where=where,
-            fix="send " + dump_json(dict.fromkeys(texts, "...")).decode(),
+            "{place} has no {name!r}; it holds {found}",
+            where=f"{where}.{name}",
+            fix="send the text as {name!r}",
+            place=where,
+            name=name,
+            found=", ".join(repr(key[:40]) for key in list(row)[:8]) or Term("nothing"),
         )
-    for name in texts:
-        if name not in row:
-            there = ", ".join(repr(str(key)[:40]) for key in list(row)[:8]) or "nothing"
-            raise UserError(
-                f"{where} has no {name!r}; it holds {there}",
-                where=f"{where}.{name}",
-                fix=f"send the text as {name!r}",
-            )
-        if not isinstance(row[name], str):
-            raise UserError(
-                f"{name!r} of {where} is {_kind(row[name])}, not a text",
-                where=f"{where}.{name}",
-                fix='send a string, "" where there is none',
-            )
+    raise UserError(
+        "{name!r} of {place} is {kind}, not a text",
+        where=f"{where}.{name}",
+        fix='send a string, "" where there is none',
+        place=where,
+        name=name,
+        kind=_kind(row[name]),
+    )
 
 
 def _names(
@@ -120,22 +144,30 @@ def _names(
 
 
 def _name(value: object, where: str) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | None):
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UserError(
-            f"{where} is {_kind(value)}, not a name", where=where, fix="send a string or a number"
+            "{place} is {kind}, not a name",
+            where=where,
+            fix="send a string or a number",
+            place=where,
+            kind=_kind(value),
         )
     text = subject_name(value)
-    if text and (len(text) > _MAX_NAME or "\0" in text):
+    if text and (len(text) > MAX_NAME or "\0" in text):
         raise UserError(
-            f"{where} is too long or holds a NUL character",
+            "{place} is too long or holds a NUL character",
             where=where,
-            fix=f"send at most {_MAX_NAME} characters",
+            fix="send at most {limit} characters",
+            place=where,
+            limit=MAX_NAME,
         )
     return text
 
 
-def _kind(value: object) -> str:
+def _kind(value: object) -> Term:
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
     if value is None:
-        return "missing or null"
-    return names.get(type(value), "a number")
+        return Term("missing or null")
+    return Term(names.get(type(value), "a number"))

@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import signal
 import socket
-from contextlib import suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from volano.core.errors import BusyError, UserError
+from volano.serve.connection import guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from types import FrameType
 
     from starlette.types import ASGIApp
 
     from volano.serve.config import ServeConfig
 
-__all__ = ["Server"]
+__all__ = ["Server", "listen", "url_of"]
+
+_LOOK_SECONDS = 0.5
 
 
 class Server:
-    """A bound socket: it holds its port from construction, and answers while it runs."""
+    """Answers at a bound socket while it runs."""
 
-    def __init__(self, app: ASGIApp, config: ServeConfig, *, keys: Sequence[str] = ()) -> None:
-        self._socket = _listen(config, has_key=bool(keys))
-        host, self.port = self._socket.getsockname()[:2]
-        self.url = f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
-        self._server = uvicorn.Server(
+    def __init__(self, app: ASGIApp, config: ServeConfig, bound: socket.socket) -> None:
+        self._socket = bound
+        self.url = url_of(bound)
+        self._server = _Loop(
             uvicorn.Config(
                 app,
+                http=guarded(config.max_connections, config.timeout_seconds),
                 lifespan="off",
                 ws="none",
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,  # nothing here asks where a request came from
+                timeout_keep_alive=30,
                 timeout_graceful_shutdown=config.stop_seconds,
             )
         )
 
+    @property
+    def num_connections(self) -> int:
+        """How many are open."""
+        return len(self._server.server_state.connections)
+
     def run(self) -> None:
         """Answer until ``stop``, SIGINT or SIGTERM."""
-        # uvicorn stops gracefully and then raises Ctrl-C again; asking to stop is no failure.
-        with self._socket, suppress(KeyboardInterrupt):
+        with self._socket:
             self._server.run(sockets=[self._socket])
 
     def stop(self) -> None:
@@ -52,7 +62,39 @@ class Server:
         self._server.should_exit = True
 
 
-def _listen(config: ServeConfig, *, has_key: bool) -> socket.socket:
+class _Loop(uvicorn.Server):
+    """Looks at its connections now and then: each knows by itself whether it is late."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; a second Ctrl-C at once. Uvicorn would also raise the signal again at the end.
+
+        Then the process would die before its log is written to the end.
+        """
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def main_loop(self) -> None:
+        """Look at the connections meanwhile."""
+        looking = asyncio.create_task(self._look())
+        try:
+            await super().main_loop()
+        finally:
+            looking.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for connection in list(self.server_state.connections):
+                connection.end_if_late()  # type: ignore[union-attr]
+
+
+def url_of(bound: socket.socket) -> str:
+    """The address that a browser takes."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listen(config: ServeConfig, *, has_key: bool = False) -> socket.socket:
     """Bind before anything else starts, so that a taken port is the first thing said.
 
     Raises:
@@ -61,9 +103,10 @@ def _listen(config: ServeConfig, *, has_key: bool) -> socket.socket:
     """
     if not has_key and not _is_loopback(config.host):
         raise UserError(
-            f"serving at {config.host!r} lets others in, and there is no key",
+            "serving at {host!r} lets others in, and there is no key",
             where="serve.host",
             fix="set VOLANO_KEY or serve.key_file, or leave serve.host at 127.0.0.1",
+            host=config.host,
         )
     where = f"{config.host}:{config.port}"
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
@@ -71,7 +114,11 @@ def _listen(config: ServeConfig, *, has_key: bool) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family, backlog=2048)
     except socket.gaierror as error:
         raise UserError(
-            f"{config.host!r} is no address: {error.strerror}", where="serve.host", fix="127.0.0.1"
+            "{host!r} is no address: {why}",
+            where="serve.host",
+            fix="127.0.0.1",
+            host=config.host,
+            why=error.strerror,
         ) from None
     except OSError as error:
         raise _unbound(error, where) from None
@@ -97,4 +144,6 @@ def _unbound(error: OSError, where: str) -> UserError:
             where=where,
             fix="take a port from 1024 on: --set serve.port=8000",
         )
-    return UserError(f"cannot listen: {error.strerror}", where=where, fix="serve.host: 127.0.0.1")
+    return UserError(
+        "cannot listen: {why}", where=where, fix="serve.host: 127.0.0.1", why=error.strerror
+    )
