@@ -13,7 +13,7 @@ from volano.app.http import make_app, make_service
 from volano.core.nouns import Model, Report
 from volano.loop.batch import predict_file
 from volano.loop.project import Project
-from volano.serve.server import Server
+from volano.serve.server import Server, listen
 from volano.store import predictions
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def served(project: Project) -> Iterator[httpx.Client]:
     """The project behind a real socket."""
     config = project.config.serve.model_copy(update={"port": 0})
     with make_service(project) as service:
-        server = Server(make_app(project, service), config)
+        server = Server(make_app(project, service), config, listen(config))
         thread = threading.Thread(target=server.run)
         thread.start()
         try:

@@ -99,7 +99,7 @@ def test_nothing_is_written_over(turned: Project, questions: Path, tmp_path: Pat
     (tmp_path / "a.csv").write_text("mine", "utf-8")
     with pytest.raises(UserError, match="there already"):
         predict_file(turned, questions, tmp_path / "a.csv", "model:champion")
-    with pytest.raises(UserError, match="written as .xlsx"):
+    with pytest.raises(UserError, match="a file that ends in '.xlsx'"):
         predict_file(turned, questions, tmp_path / "a.xlsx", "model:champion")
     with pytest.raises(UserError, match="no such folder"):
         predict_file(turned, questions, tmp_path / "no" / "a.csv", "model:champion")

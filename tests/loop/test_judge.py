@@ -159,12 +159,21 @@ def test_a_gain_of_exactly_the_margin_is_enough() -> None:
     assert judge(GateConfig(margin=0.06), TASK, *two(500, 40, 10)).promotes
 
 
+@pytest.mark.parametrize(("size", "is_too_few"), [(1, True), (4, True), (5, False)])
+def test_examples_too_few_to_decide_anything_are_called_so(size: int, is_too_few: bool) -> None:
+    right, wrong = two(size, size, 0)
+    verdict = judge(GateConfig(), TASK, right, wrong)
+    told = [reason for reason in verdict.because if "cannot decide" in reason]
+    assert len(told) == is_too_few
+    assert verdict.promotes is not is_too_few  # five wins of five are just enough
+
+
 def test_models_that_answer_alike_are_held() -> None:
     candidate, _ = two(300, 0, 0)
     verdict = judge(GateConfig(), TASK, candidate, replace(candidate, name="champion"))
     assert verdict.decision == "HOLD"
     assert verdict.because == (
-        "candidate and champion answer alike on every one of 300 frozen examples",
+        "candidate and champion answer alike on 300 frozen examples: on every one of them",
     )
 
 
@@ -247,7 +256,7 @@ def test_a_slice_that_got_clearly_worse_is_named_though_the_whole_got_better() -
     assert verdict.decision == "REJECT"
     assert verdict.because[0] == (
         "worse where tier is 'gold': 0.667 against 1.000 of the champion, on 60 examples "
-        "(p = 4.8e-06 after correction for 5 slices)"
+        "(p = 3.8e-06 after correction for 4 slices)"
     )
     worst = verdict.checks["slices"][0]
     assert (worst["value"], worst["is_worse"], worst["num_examples"]) == ("gold", True, 60)

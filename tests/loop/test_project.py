@@ -56,7 +56,7 @@ def test_references_find_what_they_name(turned: Project) -> None:
     assert turned.find(Model, champion.hash[:8]) == champion
     report = turned.find(Report, "report:champion")
     assert report == turned.find(Report, "report:latest")
-    with pytest.raises(UserError, match="no model"):
+    with pytest.raises(UserError, match="is not a model"):
         turned.find(Model, "dataset:latest")
     with pytest.raises(UnknownNameError):
         turned.find(Model, "ffffffff")
@@ -67,7 +67,7 @@ def test_before_the_first_turn_every_reference_says_what_to_do(tmp_path: Path) -
         for name in ("model:champion", "model:latest"):
             with pytest.raises(UserError) as told:
                 project.find(Model, name)
-            assert told.value.fix == "volano turn"
+            assert told.value.fix == "turn the wheel first: volano turn"
 
 
 def test_a_folder_without_a_project_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from volano.core.nouns import Verdict
 from volano.loop import reasons
 from volano.loop.reasons import Reason, because, few, percent, signed
 
-TEXTS = {name: text for name, text in vars(reasons).items() if name.isupper()}
+TEXTS = {
+    name: text for name, text in vars(reasons).items() if name.isupper() and isinstance(text, str)
+}
 
 
 def blanks(text: str) -> set[str]:
@@ -44,6 +46,13 @@ def test_what_a_person_added_stays_as_written() -> None:
 def test_braces_in_a_label_are_shown_as_they_are() -> None:
     reason = Reason(reasons.UNLEARNED, {"labels": few(["{x}"]), "num": "3"})
     assert "'{x}'" in str(reason)
+
+
+def test_one_example_is_said_in_the_singular() -> None:
+    few_units = Reason(reasons.TOO_FEW, {"num": "1", "least": "5", "level": "95%"})
+    assert str(few_units).startswith("1 independent example cannot decide")
+    assert "11 frozen examples" in str(Reason(reasons.ALIKE, {"num": "11"}))
+    assert "answer alike on 1 frozen example" in str(Reason(reasons.ALIKE, {"num": "1"}))
 
 
 def test_figures_read_well() -> None:

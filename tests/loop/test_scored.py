@@ -107,9 +107,7 @@ def test_a_champion_scored_on_other_examples_must_be_scored_again(tmp_path: Path
     theirs = report(tmp_path / "theirs", {"a": "card", "x": "card"})
     with pytest.raises(StoreError) as caught:
         scored_pair(TextClassification(), ours, theirs, GUESS)
-    assert "2 of today's 3 test examples are missing and 1 are no longer in it" in (
-        caught.value.what
-    )
+    assert "2 of today's 3 test examples are missing, and 1 are no test" in (caught.value.what)
     assert "score the champion again" in caught.value.fix
 
 

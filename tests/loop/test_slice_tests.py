@@ -12,7 +12,7 @@ from scipy import stats
 
 from volano.loop.gate import GateConfig
 from volano.loop.scored import Scored
-from volano.loop.slice_tests import compare_slices, holm, loss_chance
+from volano.loop.slice_tests import compare_slices, holm, loss_chance, nearly_all
 from volano.tasks.scoring import LabelOutcomes
 
 
@@ -83,11 +83,21 @@ def test_small_slices_and_empty_values_are_not_judged() -> None:
     found = compare_slices(GateConfig(), worse, better, 0)
     assert {(r.field, r.value, r.num_examples) for r in found} == {
         ("language", "en", 60),
-        ("label", "a", 120),
     }
     assert all(r.is_worse for r in found)
     lower = compare_slices(GateConfig(slice_minimum=20), worse, better, 0)
-    assert len(lower) == 3
+    assert len(lower) == 2
+
+
+def test_a_slice_that_is_nearly_the_whole_is_left_out_and_named() -> None:
+    for size, is_judged in ((90, True), (91, False)):
+        part = ["most"] * size + [""] * (100 - size)
+        pair = [world(np.full(100, flag), part=part) for flag in (False, True)]
+        found = compare_slices(GateConfig(slices=("part",)), *pair, 0)
+        assert [result.value for result in found] == ["most"] * is_judged
+        left_out = nearly_all(GateConfig(slices=("part",)), pair[0])
+        told = {"part=most": "91% of the test examples: the whole is judged"}
+        assert left_out == ({} if is_judged else told)
 
 
 def test_no_slices_are_looked_at_where_none_are_wanted() -> None:
@@ -96,12 +106,13 @@ def test_no_slices_are_looked_at_where_none_are_wanted() -> None:
 
 
 def test_rows_of_one_unit_count_once() -> None:
-    flags = np.zeros(60, bool)
-    alone = compare_slices(GateConfig(), world(flags), world(~flags), 0)
-    units = np.arange(60) // 20
-    together = [Scored("m", s.ids, units, s.outcomes) for s in (world(flags), world(~flags))]
-    assert alone[0].p == pytest.approx(2.0**-60)
-    assert compare_slices(GateConfig(), *together, 0)[0].p == pytest.approx(2.0**-3)
+    flags = np.zeros(80, bool)
+    part = ["one"] * 60 + [""] * 20
+    config, pair = GateConfig(slices=("part",)), (world(flags, part=part), world(~flags, part=part))
+    units = np.arange(80) // 20
+    together = [Scored("m", s.ids, units, s.outcomes, slices=s.slices) for s in pair]
+    assert compare_slices(config, *pair, 0)[0].p == pytest.approx(2.0**-60)
+    assert compare_slices(config, *together, 0)[0].p == pytest.approx(2.0**-3)
 
 
 def test_the_worst_slice_comes_first() -> None:

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+import sqlite3
+from pathlib import Path
 
 import pytest
 from tests.tiny import tiny_rows, write_rows
 
-from volano.core.config import build_config, read_settings
+from volano.core.config import build_config
 from volano.core.errors import ConfigError, DataError, UnknownNameError, UserError
+from volano.core.settings import read_settings
 from volano.loop.config import ProjectConfig
+from volano.loop.project import Project
 from volano.loop.start import Said, start_project
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -51,6 +51,58 @@ def test_each_guess_has_a_comment_on_its_line(tmp_path: Path, data: Path) -> Non
     for key in ("text", "target", "group", "subject", "licence", "effort"):
         (line,) = [line for line in text.splitlines() if line.strip().startswith(f"{key}:")]
         assert "  # " in line
+
+
+def test_a_folder_of_texts_becomes_a_project(tmp_path: Path) -> None:
+    for number, row in enumerate(tiny_rows()):
+        path = tmp_path / "mail" / row["topic"].replace(" ", "-") / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(row["body"], "utf-8")
+    start_project(tmp_path / "tickets", Said(tmp_path / "mail"))
+    config = config_of(tmp_path / "tickets")
+    assert (config.data.fields.texts, config.data.fields.target) == (("text",), "label")
+    assert config.data.sources[0].path == "../mail"
+
+
+def test_a_query_of_a_database_becomes_a_project_and_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tiny_rows()
+    monkeypatch.chdir(tmp_path)
+    with sqlite3.connect("crm.db") as database:
+        database.execute(f"CREATE TABLE tickets ({', '.join(rows[0])})")
+        places = ", ".join("?" * len(rows[0]))
+        values = [tuple(row.values()) for row in rows]
+        database.executemany(f"INSERT INTO tickets VALUES ({places})", values)
+    database.close()
+    with pytest.raises(ConfigError, match="no query is said") as error:
+        start_project(Path("project"), Said("sqlite:///crm.db"))
+    assert "tickets" in error.value.fix
+    told = ("data.sources.0.fetch.query=tickets",)
+    start_project(Path("project"), Said("sqlite:///crm.db", set=told))
+    source = config_of(Path("project")).data.sources[0]
+    assert (source.path, source.fetch.query) == ("sqlite:///../crm.db", "tickets")
+    with Project.open("project") as project:
+        (card,) = project.collect().card["sources"]
+    assert (card["path"], card["read"]) == (source.path, len(rows))
+    assert card["fetched_at"].startswith("20")
+    assert len(card["sha256"]) == 64
+
+
+def test_a_validation_and_a_test_file_keep_their_parts(tmp_path: Path, data: Path) -> None:
+    said = Said(data, test=data.with_name("t.csv"), validation=str(data.with_name("v.csv")))
+    for held in (said.test, said.validation):
+        write_rows(Path(held or ""), tiny_rows())
+    start_project(tmp_path / "tickets", said)
+    sources = config_of(tmp_path / "tickets").data.sources
+    assert [(Path(one.path).name, one.split) for one in sources] == [
+        ("rows.csv", "train"),
+        ("v.csv", "validation"),
+        ("t.csv", "test"),
+    ]
+    data.with_name("v.csv").write_text("body,other\nhi,a\n", "utf-8")
+    with pytest.raises(DataError, match="no column 'topic'"):
+        start_project(tmp_path / "again", said)
 
 
 def test_what_the_user_says_is_taken_and_so_commented(tmp_path: Path, data: Path) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from tests.tiny import tiny_project, tiny_rows, write_rows
 
-from volano.core.config import read_settings
 from volano.core.errors import BusyError, DataError, StageError, UserError
 from volano.core.events import Event, Events
 from volano.core.hooks import Hub
 from volano.core.nouns import Dataset, Prediction
+from volano.core.settings import read_settings
 from volano.loop.plugins import load_hub
 from volano.loop.project import Project
 from volano.loop.turn import lock_of

@@ -1,33 +1,39 @@
-"""The HTTP face: the routes of ``serve`` and of ``feedback``, mounted as one application."""
+"""The HTTP face: the routes of ``serve`` and of ``feedback``, behind one door."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from volano.core.nouns import Model
-from volano.feedback.routes import feedback_routes
+from volano.feedback.routes import feedback_paths, feedback_routes
 from volano.models import Predictor
+from volano.models.routing import explained
 from volano.serve import Columns, PredictionService
-from volano.serve.ledger import LedgerLog, LedgerModels
-from volano.serve.routes import predict_routes
-from volano.serve.web import web_app
+from volano.serve.door import open_door
+from volano.serve.ledger import LedgerLog, LedgerModels, settle
+from volano.serve.routes import Figures, service_routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.applications import Starlette
-
     from volano.loop.project import Project
+    from volano.serve.door import Door
 
 __all__ = ["make_app", "make_service"]
 
 
 def make_service(project: Project) -> PredictionService:
     """What answers requests of this project; enter it, so that promotions are followed."""
-    fields = project.config.data.fields
+    fields, target = project.config.data.fields, project.config.automatic_precision
+    events = project.events.of("serve")
 
     def open_model(name: str) -> Predictor:
-        return Predictor.load(project.store.open(Model, name).folder)
+        predictor = Predictor.load(project.store.open(Model, name).folder)
+        if target != "off":
+            told = explained(predictor.calibration.curve, target)
+            events.note(f"automatic answers, precision {target:g}: {told}")
+        return predictor.routed(target)
 
     return PredictionService(
         project.task,
@@ -35,14 +41,34 @@ def make_service(project: Project) -> PredictionService:
         LedgerModels(project.ledger, open_model),
         LedgerLog(project.ledger),
         project.config.serve,
-        project.events.of("serve"),
+        events,
     )
 
 
-def make_app(project: Project, service: PredictionService, keys: Sequence[str] = ()) -> Starlette:
-    """``/v1/predict``, ``/v1/feedback``, ``/v1/model`` and ``/healthz``."""
+def make_app(
+    project: Project,
+    service: PredictionService,
+    keys: Sequence[str] = (),
+    figures: Figures | None = None,
+) -> Door:
+    """Every path that a project answers; ``figures`` are the ones that workers share."""
+
+    def noted(num_signals: int) -> None:
+        service.metrics.num_feedback += num_signals
+
+    feedback, alone = project.config.feedback, project.config.serve.workers == 1
     routes = [
-        *predict_routes(service),
-        *feedback_routes(project.ledger, project.task, project.config.feedback),
+        *service_routes(
+            figures or Figures(service),
+            feedback_paths(project.task, feedback),
+            has_keys=bool(keys),
+        ),
+        *feedback_routes(
+            project.ledger,
+            project.task,
+            feedback,
+            settle=partial(settle, project.ledger, service.log, alone=alone),
+            note=noted,
+        ),
     ]
-    return web_app(routes, project.config.serve, keys=keys)
+    return open_door(service, routes, keys)

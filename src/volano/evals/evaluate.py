@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from volano.core.errors import DataError
 from volano.core.nouns import Answer, Dataset, Model, Report
 from volano.core.seeds import derive_seed
+from volano.evals.automatic import SURE, automatic_figures, sureness_of, tested_curve
 from volano.evals.latency import measure_cost
 from volano.evals.slices import indices, slice_columns
 from volano.models import Predictor
@@ -46,7 +47,8 @@ def test_rows(data: Dataset) -> pa.Table:
         raise DataError(
             "no test example has a label, so nothing can be said about a model",
             where=data.ref,
-            fix="label more rows, or give a test file: data.sources with split: test",
+            fix="label more rows, or give a test file (split: test at a source); where texts are "
+            "alike only by a template, prepare.near_duplicates: 0.9 or 0 lets them part",
         )
     return found
 
@@ -73,11 +75,14 @@ def evaluate(
     test = test_rows(data)
     predictor = Predictor.load(model.folder)
     rows = test.column("fields").to_pylist()
-    answers = _ask(predictor, rows, task, events)
+    asked = _ask(predictor, rows, events)
+    answers = [task.answer_today(answer) for answer in asked]
     truth = test.column("target").to_pylist()
     outcomes = task.outcomes(truth, answers)
     columns = slice_columns(test, config)
     draws = Draws(_codes(units_of(test)), config.resamples, derive_seed(0, "report"))
+    sure_N = sureness_of(predictor, asked)
+    tested = tested_curve(asked, sure_N, outcomes.right_N, draws.unit_N)
     body = {
         "model": model.hash,
         "learner": model.learner,
@@ -91,6 +96,7 @@ def evaluate(
         "reliability": _reliability(task, outcomes),
         "slices": _slices(task, outcomes, draws, columns),
         "unknown": _unknown(task, truth, answers),
+        "automatic": automatic_figures(predictor.calibration.curve, tested),
         "guess": _guess(task, data, truth),
         "errors": _worst(config, rows, predictor, outcomes, test.column("id").to_pylist()),
         "old_skills": _old_skills(task, predictor, data),
@@ -103,19 +109,18 @@ def evaluate(
         text = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
         (folder / "report.json").write_text(text, "utf-8")
         table = _answer_table(test, answers, outcomes, columns)
+        table = table.append_column(SURE, pa.array(sure_N, pa.float64()))
         pq.write_table(table, folder / "answers.parquet", compression="zstd")
         card = {"model": model.hash, "dataset": data.hash, "num_examples": test.num_rows}
         return store.keep(Report, folder, card)
 
 
-def _ask(
-    predictor: Predictor, rows: Sequence[dict[str, object]], task: Task, events: Events
-) -> list[Answer]:
+def _ask(predictor: Predictor, rows: Sequence[dict[str, object]], events: Events) -> list[Answer]:
     answers: list[Answer] = []
     for start in range(0, len(rows), _BLOCK):
         answers += predictor.predict(rows[start : start + _BLOCK])
         events.progress("test examples answered", len(answers), len(rows))
-    return [task.answer_today(answer) for answer in answers]
+    return answers
 
 
 def _codes(units: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:

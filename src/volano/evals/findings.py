@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from volano.core.pages import Interval
+from volano.evals.automatic import reading_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from volano.core.nouns import Dataset, Report, Verdict
     from volano.core.pages import Translate
+    from volano.models.routing import Target
 
 __all__ = ["Findings", "interval", "metric_name", "one_line", "said", "slice_name"]
 
@@ -50,6 +52,7 @@ class Findings:
         choice: which learners were tried: ``candidate``, ``baseline``, ``figures``, ``gains``.
         because: the verdict's reasons in the reader's language.
         data: where texts of test examples are looked up.
+        target: the precision that the project asks of automatic answers.
     """
 
     candidate: Report
@@ -60,6 +63,7 @@ class Findings:
     choice: Mapping[str, Any] = field(default_factory=dict)
     because: tuple[str, ...] = ()
     data: Dataset | None = None
+    target: Target = "off"
 
     @property
     def body(self) -> dict[str, Any]:
@@ -70,6 +74,11 @@ class Findings:
     def is_baseline(self) -> bool:
         """Whether the candidate is the baseline."""
         return bool(self.body["model"] == self.baseline.body["model"])
+
+    @cached_property
+    def automatic(self) -> dict[str, Any] | None:
+        """What the project's target comes to; None where it names none."""
+        return reading_of(self.candidate, self.target)
 
     @cached_property
     def texts(self) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from volano.core.pages import (
     numbers,
     translate,
 )
+from volano.evals.automatic import automatic
 from volano.evals.findings import (
     Findings,
     interval,
@@ -58,12 +59,14 @@ def report_page(found: Findings, project: str, language: Language) -> Page:
     body = found.body
     sections = (
         summary(say, found),
+        _erased(say, body),
         _comparison(say, found),
         _metrics(say, found),
         _learners(say, found),
         _slices(say, found),
         _skills(say, found),
         *mistakes(say, body),
+        automatic(say, found),
         _cost(say, found),
     )
     return Page(
@@ -82,6 +85,17 @@ def report_page(found: Findings, project: str, language: Language) -> Page:
         sections=tuple(section for section in sections if section is not None),
         language=language,
     )
+
+
+def _erased(say: Translate, body: Mapping[str, Any]) -> Section | None:
+    if not body.get("erased"):
+        return None
+    text = say(
+        "Answers to {count} test examples were taken out since, because a person was erased. The "
+        "figures are those that were measured with them.",
+        count=body["erased"],
+    )
+    return Section(say("Erased"), (Callout("info", say("Erased"), text),))
 
 
 def _facts(say: Translate, found: Findings) -> tuple[Fact, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from volano.core.errors import ConfigError, UnknownNameError
+from volano.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,8 +37,7 @@ def slice_columns(test: pa.Table, config: EvaluateConfig) -> dict[str, list[str]
     names = [fields.type.field(place).name for place in range(fields.type.num_fields)]
     for name in config.slices:
         if name not in names:
-            fault = UnknownNameError.among("column", name, names)
-            raise ConfigError(fault.what, where="evaluate.slices", fix=fault.fix)
+            raise ConfigError.among("column", name, names, where="evaluate.slices")
         columns[name] = _few(fields.field(name).to_pylist(), config.slice_values)
     return {name: values for name, values in columns.items() if len(set(values)) > 1}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from volano.core.pages import Callout, Section, numbers
+from volano.evals.automatic import automatic_finding
 from volano.evals.findings import slice_name
 from volano.evals.forgetting import compare_skills
 
@@ -56,6 +57,9 @@ def _strengths(say: Translate, found: Findings) -> Iterator[str]:
             "Its confidence can be taken at its word: it is {points} off on average.",
             points=numbers.percent(error),
         )
+    finding = automatic_finding(say, found)
+    if finding is not None and finding[0]:
+        yield finding[1]
     skills = compare_skills(found.candidate, found.champion)
     if skills is not None:
         yield say(
@@ -95,12 +99,16 @@ def _faults(say: Translate, found: Findings) -> Iterator[str]:
             label=unknown["label"],
             recall=numbers.percent(unknown["recall"]),
         )
+    finding = automatic_finding(say, found)
     error = body["metrics"]["calibration_error"]["value"]
-    if error > _TRUSTED:
+    # A threshold that was shown to hold asks nothing of the scale.
+    if error > _TRUSTED and not (finding is not None and finding[0]):
         yield say(
             "Its confidence is {points} off on average: do not act on it alone.",
             points=numbers.percent(error),
         )
+    if finding is not None and not finding[0]:
+        yield finding[1]
 
 
 def _advice(say: Translate, found: Findings) -> Iterator[str]:

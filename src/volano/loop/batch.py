@@ -42,7 +42,7 @@ class Batch:
 def predict_text(project: Project, text: str, model: str, *, explain: bool) -> dict[str, Any]:
     """The answer to one text, as HTTP would give it, less the id: nothing is logged."""
     found = project.find(Model, model)
-    predictor = Predictor.load(found.folder)
+    predictor = Predictor.load(found.folder).routed(project.config.automatic_precision)
     answer = predictor.predict([{predictor.spec.text[0]: text}], explain=explain)[0]
     return {"model": found.short, **project.task.output(answer)}
 
@@ -65,7 +65,7 @@ def predict_file(
     """
     target = _target(path, out)
     found = project.find(Model, model)
-    predictor = Predictor.load(found.folder)
+    predictor = Predictor.load(found.folder).routed(project.config.automatic_precision)
     batch = read_whole(path, _reading(project, path), project.hub.readers)
     for name in predictor.spec.text:
         require_column(name, batch.table.column_names, where=str(path))
@@ -80,9 +80,13 @@ def _target(path: Path, out: Path | None) -> Path:
     target = out or path.with_name(f"{path.stem}.answers.parquet")
     if target.suffix not in _WRITERS:
         raise UserError(
-            f"answers cannot be written as {target.suffix or 'a file without ending'}",
+            "answers cannot be written to a file that ends in {suffix!r}"
+            if target.suffix
+            else "the answers' file has no ending that says its format",
             where=str(target),
-            fix="one of " + ", ".join(_WRITERS),
+            fix="one of {known}",
+            suffix=target.suffix,
+            known=", ".join(_WRITERS),
         )
     if target.exists():
         raise UserError("the file is there already", where=str(target), fix="--out ANOTHER")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from volano.store import lineage, reviews, subjects
@@ -40,7 +42,7 @@ def keep_books(project: Project, made: Results) -> None:
         lineage.link(ledger, parent, child, role)
     for report in reports.values():
         lineage.record_metrics(ledger, report.body["model"], report.hash, report.metrics)
-    counts = Counter(filter(None, made.collected.examples.column("subject").to_pylist()))
+    counts = Counter(filter(None, made.collected.values("subject")))
     subjects.index_subjects(ledger, counts, made.collected.ref)
     _file_suspects(project, made.data, trained.exports[0][0])
 
@@ -48,7 +50,9 @@ def keep_books(project: Project, made: Results) -> None:
 def _file_suspects(project: Project, data: Dataset, native: Model) -> None:
     """Ask people about labels that the model, never having seen the row, finds unlikely."""
     suspects = pq.read_table(native.folder / "suspects.parquet").to_pylist()
-    examples = {row["id"]: row for row in data.labelled("train", "validation").to_pylist()}
+    rows = data.labelled("train", "validation").select(["id", "fields"])
+    ids = pa.array([found["id"] for found in suspects], pa.string())
+    examples = {row["id"]: row for row in rows.filter(pc.is_in(rows["id"], ids)).to_pylist()}
     settled = {item.ref for item in reviews.answered_reviews(project.ledger)}
     items = [
         reviews.ReviewItem(
@@ -58,7 +62,7 @@ def _file_suspects(project: Project, data: Dataset, native: Model) -> None:
             tuple(found["given"]),
             "suspect-label",
         )
-        for found in suspects
+        for found in suspects[: project.config.train.suspects]
         # The same model may have come from earlier rows; some of those may be gone.
         if found["id"] in examples and found["id"] not in settled
     ]

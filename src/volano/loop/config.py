@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from volano.core.config import Config, Effort
 from volano.data.config import DataConfig, PrepareConfig
@@ -26,6 +28,8 @@ class ProjectConfig(Config):
         language: of reports.
         seed: where all chance comes from.
         effort: the one dial: ``quick``, ``normal`` or ``thorough``.
+        automatic_precision: answers that held-out rows show to be right this often are marked
+            ``automatic`` and may go out alone, the rest is for a ``person``; ``off`` marks none.
         labels: how labels are read, and what became of old ones.
         prepare: what happens to rows between collecting and training.
         train: how candidates are trained.
@@ -41,6 +45,7 @@ class ProjectConfig(Config):
     language: Literal["en", "zh"] = "en"
     seed: int = 0
     effort: Effort = "normal"
+    automatic_precision: Annotated[float, Field(gt=0, lt=1)] | Literal["off"] = "off"
     labels: LabelsConfig = LabelsConfig()
     prepare: PrepareConfig = PrepareConfig()
     train: TrainConfig = TrainConfig()

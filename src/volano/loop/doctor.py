@@ -1,14 +1,18 @@
-"""The doctor looks at machine, project, artifacts and ledger, and says how to mend each fault."""
+"""The doctor looks at machine, project, artifacts and ledger, and says how to mend each fault.
+
+Asked to repair, it mends what can be mended without losing anything; the only things it ever
+removes are drafts and notes of processes that are gone.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
-import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from volano.compute import describe_machine
-from volano.core.errors import VolanoError
+from volano.store.disk import free_bytes
+from volano.store.state import STATE
 
 if TYPE_CHECKING:
     from volano.loop.project import Project
@@ -28,14 +32,19 @@ class Finding:
     is_fault: bool = False
     fix: str = ""
     is_damage: bool = False
+    is_mended: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can carry it."""
         return asdict(self)
 
 
-def examine(project: Project | None) -> list[Finding]:
-    """Everything that can be looked at; without a project only the machine."""
+def examine(project: Project | None, *, repair: bool = False) -> list[Finding]:
+    """Everything that can be looked at; without a project only the machine.
+
+    Raises:
+        BusyError: a repair is asked for while a turn of this project is running.
+    """
     machine = describe_machine()
     found = [
         Finding("machine", f"{machine.cores} cores, {machine.memory_bytes / 2**30:.0f} GiB memory"),
@@ -44,36 +53,23 @@ def examine(project: Project | None) -> list[Finding]:
     found += [Finding(name, importlib.metadata.version(name)) for name in ("volano", *_LIBRARIES)]
     if project is None:
         return found
-    free = shutil.disk_usage(project.root).free
+    from volano.loop.health import examine_state
+
+    free = free_bytes(project.root / STATE)
     low = free < _LOW_DISK
-    fix = "free some space: a turn writes datasets and models" if low else ""
+    fix = "free some space, or prune: volano prune --dry-run" if low else ""
     found.append(Finding("disk", f"{free / 1e9:.1f} GB free", low, fix))
-    return [*found, *_sources(project), *_state(project)]
+    return [*found, *_sources(project), *examine_state(project, repair=repair)]
 
 
 def _sources(project: Project) -> list[Finding]:
     found = []
     for source in project.config.data.sources:
         path = project.root / source.path
-        there = path.is_file()
-        state = f"{path.stat().st_size:,} bytes" if there else "missing"
+        there = path.exists()
+        state = f"{path.stat().st_size:,} bytes" if path.is_file() else "a folder"
         fix = "" if there else "correct data.sources in volano.yaml"
-        found.append(Finding(f"source {source.path}", state, not there, fix))
-    return found
-
-
-def _state(project: Project) -> list[Finding]:
-    if not project.state.exists():
-        return [Finding("state", "no turn yet", fix="volano turn")]
-    found = []
-    try:
-        with project.ledger.read() as connection:
-            said = connection.exec_driver_sql("PRAGMA integrity_check").scalar_one()
-        found.append(Finding("ledger", str(said), said != "ok", "", said != "ok"))
-    except VolanoError as error:
-        found.append(Finding("ledger", error.what, True, error.fix, is_damage=True))
-    faults = project.store.verify()
-    if not faults:
-        found.append(Finding("artifacts", "every file is what its hash says"))
-    found += [Finding(f"{f.kind}: {f.path}", f.what, True, f.fix, is_damage=True) for f in faults]
+        found.append(
+            Finding(f"source {source.path}", state if there else "missing", not there, fix)
+        )
     return found

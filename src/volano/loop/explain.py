@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UnknownNameError
+from volano.core.nouns import Model
+from volano.models.bundle import read_arrays
+from volano.models.routing import Curve, explained
+from volano.store import releases
 from volano.train.config import plan_learners, resolve_train
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ def explain(project: Project, section: str) -> list[dict[str, Any]]:
         value = getattr(config, name)
         if name == "train":
             rows += _explain_train(project)
+        elif name == "automatic_precision":
+            rows += _explain_automatic(project)
         elif hasattr(value, "model_dump"):
             rows += _rows(name, value)
         else:
@@ -49,6 +55,20 @@ def _explain_train(project: Project) -> list[dict[str, Any]]:
     learners = plan_learners(resolved, project.task, project.hub.learners)
     told = "cheapest first; a dearer one must beat it on held-out rows"
     return [*rows, {"key": "train (plan)", "value": ", ".join(learners), "why": told}]
+
+
+def _explain_automatic(project: Project) -> list[dict[str, Any]]:
+    """The target, and the confidence that it comes to with the champion."""
+    name, target = "automatic_precision", project.config.automatic_precision
+    row = _row(name, target, name in project.config.model_fields_set)
+    champion = releases.champion(project.ledger) if project.state.exists() else None
+    if target == "off" or champion is None:
+        return [row]
+    curve = Curve.load(read_arrays(project.store.open(Model, champion.model).folder))
+    found = curve.find(target) if curve is not None else None
+    threshold = "none" if found is None else round(found.threshold, 4)
+    why = explained(curve, target)
+    return [row, {"key": f"{name} (from confidence)", "value": threshold, "why": why}]
 
 
 def _rows(name: str, value: BaseModel) -> list[dict[str, Any]]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field
 
 from volano.core.config import Config
-from volano.core.errors import ConfigError, UnknownNameError
+from volano.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Set
+    from collections.abc import Iterable, Set
 
     from volano.tasks.scoring import Metric
     from volano.tasks.task import Task
@@ -80,11 +80,6 @@ class History:
         """From the ids of the test examples of each earlier verdict, and of those of today."""
         return cls(sum(len(used & today) / len(today) for used in earlier) if today else 0.0)
 
-    @classmethod
-    def of(cls, earlier_sizes: Sequence[int], size: int) -> Self:
-        """From sizes alone, as if the test set had only grown: never too few verdicts."""
-        return cls(sum(min(1.0, earlier / size) for earlier in earlier_sizes))
-
     @property
     def looks(self) -> int:
         """Verdicts on this test set, the present one included."""
@@ -118,13 +113,14 @@ def gate_metric(config: GateConfig, task: Task) -> Metric:
     """
     name = task.default_metric if config.metric == "auto" else config.metric
     if name not in task.metrics:
-        fault = UnknownNameError.among("metric", name, task.metrics)
-        raise ConfigError(fault.what, where="gate.metric", fix=fault.fix)
+        raise ConfigError.among("metric", name, task.metrics, where="gate.metric")
     metric = task.metrics[name]
     if not metric.decides:
         raise ConfigError(
-            f"{name!r} cannot decide a promotion: a model that only guesses can have the best",
+            "{name!r} cannot decide a promotion: a model that only guesses can have the best",
             where="gate.metric",
-            fix=f"gate.metric: {task.default_metric}; the report shows {name} as well",
+            fix="gate.metric: {better}; the report shows {name} as well",
+            name=name,
+            better=task.default_metric,
         )
     return metric

@@ -7,6 +7,7 @@ labels that would tell. Without a champion, the candidate must beat guessing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from volano.loop.limits import check_limits
 from volano.loop.paired import Comparison, compare, labels_needed
 from volano.loop.reasons import Reason, few, percent, signed
 from volano.loop.scored import Scored, commonest, scored_pair, take
-from volano.loop.slice_tests import SliceResult, compare_slices
+from volano.loop.slice_tests import SliceResult, compare_slices, nearly_all
 from volano.tasks.resampling import Draws
 from volano.tasks.scoring import LabelOutcomes
 
@@ -119,7 +120,7 @@ def judge(
         ruling = _against_champion(bench, candidate, champion)
     limits, broken = check_limits(config, candidate)
     decision: Decision = "REJECT" if broken else ruling.decision
-    said = (*broken, *ruling.because, *_reuse(bench, ruling))
+    said = (*broken, *ruling.because, *_too_few(bench, ruling), *_reuse(bench, ruling))
     return Verdict(
         decision,
         tuple(map(str, said)),
@@ -154,7 +155,11 @@ def _against_champion(bench: _Bench, candidate: Scored, champion: Scored) -> _Ru
     slices = compare_slices(bench.config, candidate, champion, bench.draws.seed)
     worse = [result for result in slices if result.is_worse]
     notes, shared = compare_labels(candidate, champion, bench.compare_rows)
-    checks = {"slices": [result.to_dict() for result in slices], "labels": shared}
+    checks = {
+        "slices": [result.to_dict() for result in slices],
+        "slices_left_out": nearly_all(bench.config, candidate),
+        "labels": shared,
+    }
     needed: int | None = None
     decision: Decision = "HOLD"
     if worse or found.is_worse:
@@ -262,6 +267,20 @@ def _guessing(guess: Answer, outcomes: LabelOutcomes) -> LabelOutcomes:
         np.broadcast_to(scores_C, shape),
         outcomes.is_multiple,
     )
+
+
+def _too_few(bench: _Bench, ruling: _Ruling) -> list[Reason]:
+    """Said where not even a candidate that is right on all of them could be told from luck.
+
+    Swapped by coins, the best of n units comes up once in 2^n, and half of that counts.
+    """
+    tail = bench.history.tail(bench.config)
+    least = math.ceil(-math.log2(tail)) - 1
+    units = ruling.comparison.num_units
+    if units >= least:
+        return []
+    values = {"num": str(units), "least": str(least), "level": percent(1 - 2 * tail)}
+    return [Reason(reasons.TOO_FEW, values)]
 
 
 def _reuse(bench: _Bench, ruling: _Ruling) -> list[Reason]:

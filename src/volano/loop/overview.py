@@ -11,14 +11,19 @@ from volano.core.hashing import SHORT
 from volano.core.nouns import Dataset, Model, Report
 from volano.core.refs import Ref
 from volano.feedback import live_accuracy
-from volano.store import lineage, predictions, releases, reviews, turns
+from volano.store import erasures, lineage, predictions, releases, reviews, turns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from volano.core.events import Event
     from volano.loop.project import Project
     from volano.store.ledger import Ledger
 
 __all__ = ["Described", "describe", "describe_status", "difference", "list_nouns"]
+
+_TRAINED_ON = "trained on a person who was erased"
+_HELD = "held a person who was erased"
 
 
 def describe_status(project: Project) -> dict[str, Any]:
@@ -31,6 +36,9 @@ def describe_status(project: Project) -> dict[str, Any]:
     of = champion.model if champion else ""
     live = live_accuracy(project.task, spoken_of, answered, of) if champion else None
     result = last.result if last and last.result else None
+    routes = predictions.count_routes(ledger, of) if champion else {}
+    alone = {ref: p for ref, p in spoken_of.items() if p.output.get("route") == "automatic"}
+    live_alone = live_accuracy(project.task, alone, answered, of) if routes else None
     return {
         "project": project.root.name,
         "task": project.config.task,
@@ -39,15 +47,21 @@ def describe_status(project: Project) -> dict[str, Any]:
             "since": when(champion.at),
             "because": champion.because,
             "forced": champion.forced,
+            "erased": erased_since(ledger, champion.model),
         }
         if champion
         else None,
+        "unfinished_erasures": [
+            {"subject": subject, "since": when(at)}
+            for subject, at in erasures.unfinished(ledger).items()
+        ],
         "turn": {
             "number": last.number,
             "at": when(last.ended_at),
             "decision": result["verdict"]["decision"],
             "because": result["verdict"]["because"],
             "model": result["model"],
+            "erased": erased_since(ledger, result["model"]),
             "reports": {name: str(project.root / path) for name, path in result["reports"].items()},
             "feedback": result["feedback"],
         }
@@ -57,7 +71,19 @@ def describe_status(project: Project) -> dict[str, Any]:
         "feedback": _count(project, "feedback"),
         "reviews": {"open": len(reviews.open_reviews(ledger)), "answered": len(answered)},
         "live_accuracy": live.to_dict() if live else None,
+        "automatic": {
+            "target": project.config.automatic_precision,
+            **{name: routes.get(name, 0) for name in ("automatic", "person")},
+            "live_precision": live_alone.to_dict() if live_alone else None,
+        }
+        if routes
+        else None,
     }
+
+
+def erased_since(ledger: Ledger, model: str) -> str:
+    """When somebody was erased whom a model was trained on; empty where nobody was."""
+    return when(erasures.marked_models(ledger).get(model[:SHORT]))
 
 
 def _count(project: Project, table: str) -> int:
@@ -97,8 +123,9 @@ def list_nouns(project: Project, noun: str) -> list[dict[str, Any]]:
         ]
     kinds: dict[str, type[Any]] = {"models": Model, "datasets": Dataset, "reports": Report}
     champion = releases.champion(ledger)
+    marked = erasures.marked_models(ledger)
     return [
-        _row(artifact, champion.model if champion else "")
+        _row(artifact, champion.model if champion else "", marked)
         for artifact in project.store.list(kinds[noun])
     ]
 
@@ -108,7 +135,7 @@ def _state(record: turns.TurnRecord) -> str:
     return "unfinished" if record.state == turns.RUNNING else record.state
 
 
-def _row(artifact: Any, champion: str) -> dict[str, Any]:
+def _row(artifact: Any, champion: str, marked: Mapping[str, float]) -> dict[str, Any]:
     card = artifact.card
     row: dict[str, Any] = {artifact.noun: artifact.short}
     if artifact.noun == "model":
@@ -117,9 +144,11 @@ def _row(artifact: Any, champion: str) -> dict[str, Any]:
             "form": card.get("form", "native"),
             "labels": len(card.get("labels", ())),
             "champion": "*" if artifact.hash == champion else "",
+            "erased": _TRAINED_ON if artifact.short in marked else "",
         }
     elif artifact.noun == "dataset":
         row |= {"stage": card.get("stage", ""), "rows": card.get("counts", {}).get("rows", "")}
+        row |= {"erased": _HELD if card.get("erased") else ""}
     else:
         row |= {"model": card.get("model", "")[:12], "examples": card.get("num_examples", "")}
     return row
@@ -149,12 +178,29 @@ def describe(project: Project, name: str) -> Described:
     children = [_end(e.child, e, ledger) for e in lineage.children(ledger, artifact.hash)]
     facts: dict[str, Any] = artifact.to_dict()
     facts |= {"folder": str(artifact.folder), "parents": parents, "children": children}
+    facts["erased"] = _erased(project, artifact, ref.name)
     if isinstance(artifact, Report):
         facts["metrics"] = artifact.body["metrics"]
     lines = [str(artifact)]
+    if facts["erased"]:
+        lines.append(f"  erased    {facts['erased']}")
     lines += [f"  from      {_short_of(end)} ({end['role']})" for end in parents]
     lines += [f"  gave      {_short_of(end)} ({end['role']})" for end in children]
     return Described("\n".join([*lines, f"  files     {artifact.folder}"]), facts)
+
+
+def _erased(project: Project, artifact: Any, asked: str) -> str:
+    """What a person should know of an artifact since somebody was erased; empty: nothing."""
+    told = []
+    is_hash = asked not in ("latest", "champion")
+    if is_hash and not artifact.hash.startswith(asked):
+        told.append(f"{artifact.noun}:{asked[:SHORT]} was erased, and this took its place")
+    if isinstance(artifact, Model):
+        since = erased_since(project.ledger, artifact.hash)
+        told += [f"{_TRAINED_ON}, on {since}; volano turn trains without"] if since else []
+    elif artifact.card.get("erased"):
+        told.append(f"{artifact.card['erased']:,} rows of erased people were taken out")
+    return "; ".join(told)
 
 
 def _end(name: str, edge: lineage.Edge, ledger: Ledger) -> dict[str, str]:
@@ -167,7 +213,7 @@ def _short_of(end: dict[str, str]) -> str:
 
 
 def _describe_turn(project: Project, name: str) -> Described:
-    record = turns.find_turn(project.ledger, int(name) if name.isdigit() else "latest")
+    record = turns.find_turn(project.ledger, "latest" if name == "latest" else int(name))
     if record is None:
         known = [str(found.number) for found in turns.list_turns(project.ledger)]
         raise UnknownNameError.among("turn", name, known)

@@ -33,6 +33,7 @@ def write_pages(project: Project, made: Results, number: int, metric: str) -> di
         made.trained.choice.to_dict(),
         because(made.verdict, language),
         made.data,
+        project.config.automatic_precision,
     )
     pages = {
         "data": data_page(made.data, project.task, language),

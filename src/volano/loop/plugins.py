@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import metadata
 
 from volano import data, tasks, train
-from volano.core.errors import UserError
+from volano.core.errors import UserError, VolanoError
 from volano.core.hooks import Hub
 
 __all__ = ["load_hub"]
@@ -34,8 +34,10 @@ def _load(entry: metadata.EntryPoint, hub: Hub) -> None:
         entry.load().register(hub)
     except Exception as error:  # a plugin is other people's code: whatever it raises, name it
         raise UserError(
-            f"the plugin {entry.name!r} cannot be loaded: {error}",
+            "the plugin {name!r} cannot be loaded: {error}",
             where=entry.value,
             fix="uninstall it, or ask its author for a release that fits this volano",
+            name=entry.name,
+            error=error if isinstance(error, VolanoError) else f"{type(error).__name__}: {error}",
         ) from error
     hub.plugins[entry.name] = entry.dist.version if entry.dist else ""

@@ -7,21 +7,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volano.core.config import Settings, build_config, override, read_settings
-from volano.core.errors import UserError
+from volano.core.config import build_config
+from volano.core.errors import ConfigError, Term, UserError
 from volano.core.events import Events
+from volano.core.hashing import SHORT
 from volano.core.nouns import Dataset, Model, Report
 from volano.core.refs import Ref
+from volano.core.settings import Settings, override, read_settings
 from volano.loop.config import ProjectConfig
 from volano.store import releases, turns
 from volano.store.artifacts import ArtifactStore
 from volano.store.ledger import Ledger
+from volano.store.state import STATE, find_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from volano.core.hooks import Hub
     from volano.core.nouns import Answer, Release, Turn, Verdict
+    from volano.loop.forget import Erasure
     from volano.loop.steps import Steps
     from volano.models import Predictor
     from volano.tasks.task import Task
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["PROJECT_FILE", "STATE", "Project"]
 
 PROJECT_FILE = "volano.yaml"
-STATE = ".volano"
 
 
 class Project:
@@ -43,6 +46,10 @@ class Project:
         self.hub = hub
         self.events = events
         self.config = build_config(ProjectConfig, settings)
+        if self.config.task not in hub.tasks:
+            raise ConfigError.among(
+                "task", self.config.task, hub.tasks, where=settings.where(("task",))
+            )
         kind = hub.find("task", self.config.task)
         self.task: Task = kind(self.config.labels)
 
@@ -68,8 +75,12 @@ class Project:
 
     @property
     def state(self) -> Path:
-        """The folder of this project's state."""
-        return self.root / STATE
+        """The folder of this project's state.
+
+        Raises:
+            StoreError: it was moved, and where it should be nothing is.
+        """
+        return find_state(self.root / STATE)
 
     @cached_property
     def store(self) -> ArtifactStore:
@@ -122,8 +133,10 @@ class Project:
 
     def judge(self, report: Report) -> Verdict:
         """Compare a candidate's report with the champion's on the same examples."""
+        from volano.loop.judging import judge_report, standing_report
+
         with self._steps() as steps:
-            return steps.judge(report, steps.standing(report))
+            return judge_report(steps, report, standing_report(steps, report))
 
     @contextmanager
     def _steps(self) -> Iterator[Steps]:
@@ -151,11 +164,27 @@ class Project:
         """Let the champion before the present one answer again."""
         return releases.rollback(self.ledger, because=because, by=by)
 
+    def forget(
+        self, subject: str, *, because: str = "", by: str = "", dry_run: bool = False
+    ) -> Erasure:
+        """Erase a person from everything that is kept, and let nothing bring them back.
+
+        Tombstones keep the hash of the name and counts; the next turn trains without the person.
+        Killed anywhere, the same call ends what was begun.
+
+        Raises:
+            BusyError: a turn is running, or another process keeps the ledger.
+        """
+        from volano.loop.forget import forget
+
+        return forget(self, subject, because=because, by=by, is_rehearsal=dry_run)
+
     def predictor(self, model: str = "model:champion") -> Predictor:
         """What answers requests: the same for reports, HTTP, batches and this."""
         from volano.models import Predictor
 
-        return Predictor.load(self.find(Model, model).folder)
+        found = Predictor.load(self.find(Model, model).folder)
+        return found.routed(self.config.automatic_precision)
 
     def predict(
         self, rows: Sequence[Mapping[str, object]], *, explain: bool = False
@@ -172,19 +201,25 @@ class Project:
         """
         ref = Ref.parse(name, default=noun.noun)
         if ref.noun != noun.noun:
-            raise UserError(f"{name!r} is no {noun.noun}", fix=f"{noun.noun}:latest")
+            raise UserError(
+                "{name!r} is not a {noun}",
+                fix="{ref}:latest",
+                name=name,
+                noun=Term(noun.noun),
+                ref=noun.noun,
+            )
         return self.store.open(noun, self._hash_of(ref))
 
     def _hash_of(self, ref: Ref) -> str:
         if ref.name == "champion":
             champion = releases.champion(self.ledger)
             if champion is None:
-                raise UserError("there is no champion yet", fix="volano turn")
+                raise UserError("there is no champion yet", fix="turn the wheel first: volano turn")
             return champion.model if ref.noun == "model" else self._report_of(champion.model)
         if ref.name == "latest":
             last = turns.find_turn(self.ledger, "latest", state="finished")
             if last is None or last.result is None:
-                raise UserError("no turn has finished yet", fix="volano turn")
+                raise UserError("no turn has finished yet", fix="turn the wheel first: volano turn")
             return str(last.result[ref.noun])
         return ref.name
 
@@ -194,7 +229,9 @@ class Project:
             reports = (record.result or {}).get("report_of", {})
             if model in reports:
                 return str(reports[model])
-        raise UserError(f"no report of model {model[:12]} is known", fix="volano turn")
+        raise UserError(
+            "no report of model {model} is known", fix="make one: volano turn", model=model[:SHORT]
+        )
 
     def close(self) -> None:
         """Let go of the ledger's file."""

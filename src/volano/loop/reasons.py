@@ -6,6 +6,7 @@ A verdict keeps each reason as text and values, so that it can be read in anothe
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from volano.core.nouns import Verdict
 
 __all__ = ["Reason", "adding", "because", "few", "percent", "signed"]
+
+_ONE = re.compile(r"\b1 ((?:frozen |test |independent )?)examples\b")
 
 GAIN = (
     "{metric} {candidate} against {champion} of the champion: gain {gain}, "
@@ -46,7 +49,7 @@ ENOUGH = (
     "what is missing is a better model, not more of them"
 )
 NO_MARGIN = "with a margin of 0 no number of labels can be named: every gain counts, however small"
-ALIKE = "candidate and champion answer alike on every one of {num} frozen examples"
+ALIKE = "candidate and champion answer alike on {num} frozen examples: on every one of them"
 SAME_FIGURE = (
     "candidate and champion answer {count} of {num} frozen examples differently, "
     "but {metric} is {champion} for both however they are drawn"
@@ -85,13 +88,16 @@ REUSED = (
     "these {num} frozen examples have decided {verdicts} verdicts, this one included; "
     "the chance that at least one promotion was luck is at most {luck}"
 )
+TOO_FEW = (
+    "{num} independent examples cannot decide, whatever they show: it takes at least {least} "
+    "to tell anything from luck at {level}"
+)
 MUST_BE_SURER = (
     "after {verdicts} verdicts on the same examples a promotion must hold at {level}, "
     "where the low end is {floor}: new test examples renew the budget of {budget}"
 )
-
-
 RENAMED = "the champion is compared under today's label names: {names}"
+SAME_MODEL = "the candidate is the champion: training gave the same model again"
 CAME_BACK = (
     "this very model was the champion before and gave way ({because}); "
     "volano promote model:latest brings it back"
@@ -106,7 +112,7 @@ class Reason:
     values: Mapping[str, str]
 
     def __str__(self) -> str:
-        return self.text.format(**self.values)
+        return _ONE.sub(r"1 \1example", self.text.format(**self.values))
 
     def to_dict(self) -> dict[str, Any]:
         """As the verdict carries it."""

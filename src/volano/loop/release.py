@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import RefusedError, UserError
+from volano.core.hashing import SHORT
 from volano.core.nouns import Verdict
 from volano.store import releases
 
@@ -21,9 +22,10 @@ def promote(
     """Make ``model`` the champion, in one step that either happens or does not."""
     if "parity" not in model.card:
         raise UserError(
-            f"{model.ref} is what training made; its parity was never measured",
+            "{model} is what training made, not what is served: its parity was never measured",
             where=str(model.folder),
             fix="promote the exported one: volano list models",
+            model=model.ref,
         )
     if isinstance(because, Verdict):
         _check(model, because, forced)
@@ -32,8 +34,9 @@ def promote(
     else:
         if not forced:
             raise RefusedError(
-                f"{model.ref} has no verdict that promotes it",
-                fix='volano turn, or volano promote MODEL --because "..." to force it',
+                "{model} has no verdict that promotes it",
+                fix='judge it: volano turn; or force it: volano promote {model} --because "..."',
+                model=model.ref,
             )
         reason, is_forced = because, True
     return releases.promote(
@@ -56,12 +59,16 @@ def _judged_against(because: Verdict | str) -> Any:
 def _check(model: Model, verdict: Verdict, forced: bool) -> None:
     if verdict.candidate and verdict.candidate != model.hash:
         raise RefusedError(
-            f"the verdict is about {verdict.candidate[:12]}, not {model.short}",
+            "the verdict is about model:{judged}, not {model}",
             fix="judge the report of the model that is to be promoted",
+            judged=verdict.candidate[:SHORT],
+            model=model.ref,
         )
     if not verdict.promotes and not forced:
         raise RefusedError(
-            f"the verdict on {model.ref} is {verdict.decision}",
-            fix='volano promote MODEL --because "..." forces it, and says so in the ledger',
+            "the verdict on {model} is {decision}",
+            fix='force it, and the ledger says so: volano promote {model} --because "..."',
             because=verdict.because,
+            model=model.ref,
+            decision=verdict.decision,
         )

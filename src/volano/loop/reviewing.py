@@ -28,9 +28,7 @@ def write_sheet(project: Project, path: Path) -> int:
     num = export_reviews(project.ledger, project.task, path)
     if num == 0:
         path.unlink(missing_ok=True)
-        raise UserError(
-            "nothing waits for review", fix="volano serve, and let people ask; or volano turn"
-        )
+        raise UserError("nothing waits for review", fix="let people ask: volano serve")
     return num
 
 

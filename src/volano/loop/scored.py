@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Scored", "commonest", "scored_pair", "take"]
 
 _SLICE_PREFIX = "slice:"
+_AGAIN = "score it again: volano turn"
 
 
 @dataclass(frozen=True)
@@ -119,16 +120,16 @@ def _answers(report: Report) -> pa.Table:
 
     path = report.folder / "answers.parquet"
     if not path.exists():
-        raise StoreError(
-            f"{report.ref} has no answers", where=str(path), fix="volano turn scores it again"
-        )
+        raise StoreError("{report} has no answers", where=str(path), fix=_AGAIN, report=report.ref)
     table = pq.read_table(path).sort_by("id")
     ids = table.column("id").to_pylist()
     if len(set(ids)) < len(ids):
         raise StoreError(
-            f"{report.ref} holds {len(ids) - len(set(ids))} examples twice",
+            "{report} holds {count} examples twice",
             where=str(path),
-            fix="volano turn scores it again",
+            fix=_AGAIN,
+            report=report.ref,
+            count=len(ids) - len(set(ids)),
         )
     return table
 
@@ -137,10 +138,13 @@ def _refuse_other_examples(champion: Report, ours: pa.Table, theirs: pa.Table) -
     mine, other = set(ours.column("id").to_pylist()), set(theirs.column("id").to_pylist())
     if mine != other:
         raise StoreError(
-            f"the champion was scored on other examples: {len(mine - other)} of today's "
-            f"{len(mine)} test examples are missing and {len(other - mine)} are no longer in it",
+            "the champion was scored on other examples: {missing} of today's {today} test examples "
+            "are missing, and {gone} are no test examples any more",
             where=champion.ref,
             fix="score the champion again on today's test set: volano turn",
+            missing=len(mine - other),
+            today=len(mine),
+            gone=len(other - mine),
         )
 
 

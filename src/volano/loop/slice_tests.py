@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from volano.core.errors import ConfigError, UnknownNameError
+from volano.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from volano.loop.gate import GateConfig
     from volano.loop.scored import Scored
 
-__all__ = ["SliceResult", "compare_slices", "holm", "loss_chance"]
+__all__ = ["SliceResult", "compare_slices", "holm", "loss_chance", "nearly_all"]
 
+_NEARLY_ALL = 0.9  # a slice this large is the test set once more
 _GRID = 60
 _LONGEST = 50_000  # cells of an exact distribution
 _BLOCK = 2000  # coin flips at a time
@@ -52,7 +53,7 @@ class SliceResult:
 def compare_slices(
     config: GateConfig, candidate: Scored, champion: Scored, seed: int
 ) -> tuple[SliceResult, ...]:
-    """Every slice that is large enough, the worst first.
+    """Every slice that is large enough and not nearly the whole, the worst first.
 
     Raises:
         ConfigError: ``gate.slices`` names a field that the report does not slice by.
@@ -62,7 +63,7 @@ def compare_slices(
     found = [
         (field, value, rows)
         for field, value, rows in _slices(config, candidate)
-        if len(rows) >= config.slice_minimum
+        if config.slice_minimum <= len(rows) <= _NEARLY_ALL * len(ours)
     ]
     most = int(2 * len(found) / config.tail) + _BLOCK
     p = [
@@ -74,6 +75,16 @@ def compare_slices(
         for (*names, rows), chances in zip(found, zip(p, holm(p), strict=True), strict=True)
     ]
     return tuple(sorted(results, key=lambda r: (r.p_corrected, r.p, r.field, r.value)))
+
+
+def nearly_all(config: GateConfig, candidate: Scored) -> dict[str, str]:
+    """The slices that were left out because the whole speaks for them, each with its share."""
+    num = len(candidate.ids)
+    return {
+        f"{field}={value}": f"{len(rows) / num:.0%} of the test examples: the whole is judged"
+        for field, value, rows in _slices(config, candidate)
+        if len(rows) > _NEARLY_ALL * num
+    }
 
 
 def _result(
@@ -92,8 +103,7 @@ def _slices(config: GateConfig, candidate: Scored) -> Iterator[tuple[str, str, N
     known = {*given, "label"}
     for name in () if config.slices == "auto" else config.slices:
         if name not in known:
-            fault = UnknownNameError.among("slice", name, known)
-            raise ConfigError(fault.what, where="gate.slices", fix=fault.fix)
+            raise ConfigError.among("slice", name, known, where="gate.slices")
     wanted = sorted(known) if config.slices == "auto" else sorted(set(config.slices))
     for name in wanted:
         yield from _values(name, given[name]) if name in given else _labels(candidate)

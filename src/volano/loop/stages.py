@@ -14,7 +14,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from volano.compute.machine import peak_bytes
-from volano.core.errors import StageError, StoreError, VolanoError
+from volano.core.errors import StageError, StoreError, Term, VolanoError, reason_of
 from volano.core.events import Event, Events
 from volano.core.hashing import code_hash, hash_json
 from volano.store import turns
@@ -193,10 +193,18 @@ class StageRun:
             raise
         except Exception as error:
             raise StageError(
-                f"{name} failed: {type(error).__name__}: {error}",
-                where=f"turn {number}, stage {name}",
+                "{stage} broke off: {error}",
+                where=Term("turn {turn}, stage {stage}", turn=number, stage=name),
                 fix="volano turn continues where it stopped; volano doctor checks the rest",
+                stage=name,
+                error=_said(error),
             ) from error
+
+
+def _said(error: Exception) -> str | Term:
+    if isinstance(error, OSError) and error.errno:
+        return Term("{path}: {why}", path=error.filename or "", why=reason_of(error))
+    return f"{type(error).__name__}: {error}"
 
 
 def _room(name: str) -> str:

@@ -1,14 +1,16 @@
-"""Starting a project: look at a file, guess what its columns mean, write a commented file."""
+"""Starting a project: look at the data, guess what its columns mean, write a commented file."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from volano.core.config import Settings, build_config, override
-from volano.core.errors import UnknownNameError, UserError
+from volano.core.config import build_config
+from volano.core.errors import UnknownNameError, UserError, reason_of
+from volano.core.settings import Settings, override
 from volano.loop.config import ProjectConfig
 from volano.loop.plugins import load_hub
 from volano.loop.project import PROJECT_FILE
@@ -16,17 +18,21 @@ from volano.tasks.task import LabelsConfig
 
 if TYPE_CHECKING:
     from volano.core.hooks import Hub
+    from volano.data.config import DataConfig, SourceConfig
     from volano.data.guess import Choice, Guess
 
 __all__ = ["Said", "Started", "start_project"]
+
+_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
 class Said:
     """What the user says; the rest is guessed."""
 
-    data: Path
-    test: Path | None = None
+    data: Path | str  # a file, a folder, or an address
+    test: Path | str | None = None
+    validation: Path | str | None = None
     text: str = ""
     target: str = ""
     unknown: str = ""
@@ -62,9 +68,15 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
     if said.task not in hub.tasks:
         raise UnknownNameError.among("task", said.task, hub.tasks, where="--task")
     text = tuple(name.strip() for name in said.text.split(",") if name.strip())
-    guess = guess_project(said.data, text=text, target=said.target, readers=hub.readers)
-    if said.test is not None:
-        _check_test(said.test, guess, hub)
+    with TemporaryDirectory(prefix="volano-") as cache:
+        known = _known_source(said)
+        local = _local(known, said, Path(cache))
+        guess = guess_project(
+            local, source=known, text=text, target=said.target, readers=hub.readers
+        )
+        for held in filter(None, (said.test, said.validation)):
+            source = guess.source.model_copy(update={"path": str(held)})
+            _check_held_out(_local(source, said, Path(cache)), guess, hub)
     values = _values(root, said, guess)
     checked = override(Settings(PROJECT_FILE, values), said.set)
     build_config(ProjectConfig, checked)
@@ -80,14 +92,39 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
     return Started(root, written, tuple(lines), tuple(unsure))
 
 
-def _check_test(test: Path, guess: Guess, hub: Hub) -> None:
-    """A frozen test set that is read as the data is, and lacks nothing that a report needs."""
-    from volano.data.columns import require_column
-    from volano.data.sources import read_whole
+def _known_source(said: Said) -> SourceConfig:
+    """The source as far as ``--set`` tells how it is read or fetched."""
+    return _data_config(said).sources[0]
 
-    columns = read_whole(test, guess.source, hub.readers).table.column_names
+
+def _data_config(said: Said) -> DataConfig:
+    from volano.data.config import DataConfig
+
+    values = {"data": {"sources": [{"path": str(said.data)}]}}
+    told = [one for one in said.set if one.startswith(("data.sources.0.", "data.allow_hosts"))]
+    settings = override(Settings("--set", values), told)
+    return build_config(DataConfig, Settings("--set", settings.values["data"]))
+
+
+def _local(source: SourceConfig, said: Said, cache: Path) -> Path:
+    """The file or folder itself, or a copy of what an address leads to."""
+    from volano.core.events import Events
+    from volano.data.sources.snapshots import fetch_source, is_address
+
+    if not is_address(source.path):
+        return Path(source.path)
+    hosts = _data_config(said).allow_hosts
+    return fetch_source(source, Path.cwd(), cache, os.environ, hosts, Events())
+
+
+def _check_held_out(path: Path, guess: Guess, hub: Hub) -> None:
+    """A test or validation set that is read as the data is, and lacks nothing that is needed."""
+    from volano.data.columns import require_column
+    from volano.data.sources import read_source
+
+    columns = next(read_source(path, guess.source, hub.readers)).table.column_names
     for name in (*guess.fields.texts, guess.fields.target):
-        require_column(name, columns, where=f"{test}:1")
+        require_column(name, columns, where=f"{path}:1")
 
 
 def _save(file: Path, text: str) -> None:
@@ -97,17 +134,21 @@ def _save(file: Path, text: str) -> None:
             stream.write(text)
     except OSError as error:
         raise UserError(
-            f"the project cannot be written: {error.strerror}",
+            "the project cannot be written: {why}",
             where=str(file),
             fix="choose another folder",
+            why=reason_of(error),
         ) from None
 
 
 def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
     source = guess.source.model_dump(mode="json", exclude_defaults=True)
     sources = [{**source, "path": _relative(said.data, root), "licence": "own"}]
+    for held, split in ((said.validation, "validation"), (said.test, "test")):
+        if held is not None:
+            sources.append({**source, "path": _relative(held, root), "licence": "own"})
+            sources[-1]["split"] = split
     if said.test is not None:
-        sources.append({**sources[0], "path": _relative(said.test, root), "split": "test"})
         sources[0]["split"] = "train"
     fields = {
         name: list(value) if isinstance(value, tuple) else value
@@ -115,7 +156,7 @@ def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
     }
     labels = {
         "separator": guess.separator,
-        "names": _relative(said.data.parent / guess.names, root) if guess.names else "",
+        "names": _relative(Path(said.data).parent / guess.names, root) if guess.names else "",
         "unknown": said.unknown or guess.unknown,
     }
     values: dict[str, Any] = {
@@ -135,7 +176,16 @@ def _gate_metric(task: str, labels: dict[str, str]) -> str:
     return found
 
 
-def _relative(path: Path, root: Path) -> str:
+def _relative(place: Path | str, root: Path) -> str:
+    """A path as the project file writes it; an address stays, but for a database file's path."""
+    from volano.data.sources.snapshots import is_address
+
+    file = str(place).removeprefix(_SQLITE)
+    if file != str(place) and file and not Path(file).is_absolute():
+        return _SQLITE + _relative(file, root)
+    if is_address(str(place)):
+        return str(place)
+    path = Path(place)
     try:
         return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
     except ValueError:  # Windows: another drive

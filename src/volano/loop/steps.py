@@ -1,16 +1,14 @@
-"""The stages of one turn, each under its key; a stage's code is loaded where it has to run."""
+"""The stages of one turn up to its reports, each under its key; loaded where they have to run."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volano.core.errors import StoreError, UserError
-from volano.core.hashing import SHORT, hash_json
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
-from volano.loop.gate import History, gate_metric
-from volano.loop.reasons import CAME_BACK, RENAMED, Reason, adding
+from volano.loop.gate import gate_metric
 from volano.loop.stages import StageRun, stage_key
 from volano.store import releases, subjects, turns
 from volano.train.config import plan_learners, resolve_train
@@ -55,8 +53,9 @@ class Steps:
     def __init__(self, project: Project, *, is_rehearsal: bool = False) -> None:
         self.project = project
         self.config = project.config
-        # Named wrong, it is better said before training than after.
+        # Named wrong, both are better said before the data is read than after.
         self.metric = gate_metric(self.config.gate, project.task).name
+        plan_learners(self.config.train, project.task, project.hub.learners)
         self.run = StageRun(
             project.ledger,
             project.events,
@@ -73,7 +72,9 @@ class Steps:
 
     def collect(self) -> Dataset:
         """Sources and feedback, as raw Examples."""
-        from volano.data.collect import CollectFeed, collect, source_fingerprint
+        from volano.data.collect import CollectFeed, collect
+        from volano.data.erasing import readers_without
+        from volano.data.sources.snapshots import fetch, source_fingerprint
         from volano.feedback.examples import feedback_dataset
         from volano.loop.reviewing import known_labels
 
@@ -88,11 +89,13 @@ class Steps:
             labels=known_labels(project),
         )
         suppressed = subjects.suppressed(project.ledger)
+        data = self.config.data
+        paths = fetch(data, project.root, project.state / "cache", os.environ, said)
         inputs = {
             "data": self.config.data.model_dump(mode="json"),
-            "task": self._task_inputs,
+            "task": self.task_inputs,
             "files": source_fingerprint(
-                self.config.data, project.root, names=project.task.labels.names
+                data, project.root, names=project.task.labels.names, paths=paths
             ),
             "feedback": feedback.hash if feedback else "",
             "suppressed": sorted(suppressed),
@@ -104,7 +107,8 @@ class Steps:
                 previous=previous,
                 feedback=feedback,
                 suppressed=frozenset(suppressed),
-                readers=project.hub.readers,
+                readers=readers_without(project.hub.readers, suppressed),
+                paths=paths,
             )
             return collect(self.config.data, project.task, feed, project.store, events)
 
@@ -115,7 +119,7 @@ class Steps:
         project, config = self.project, self.config
         inputs = {
             "prepare": config.prepare.model_dump(mode="json"),
-            "task": self._task_inputs,
+            "task": self.task_inputs,
             "collected": collected.hash,
             "seed": config.seed,
         }
@@ -147,8 +151,8 @@ class Steps:
         Where its own inputs are those of the last turn, that result stands. Otherwise the last
         turn's result is one more input, so that a killed turn is continued from the same ground.
         """
-        own = self.keys[name] = self._key("data", inputs)
-        whole = self._opens(Dataset, "dataset")
+        own = self.keys[name] = self.key("data", inputs)
+        whole = self.opens(Dataset, "dataset")
         ground = str(self.last[noun]) if self.last else ""
         if self.last is not None and self.last["keys"].get(name) == own:
             if self.run.stands(name, own, {"dataset": ground}, whole):
@@ -165,7 +169,7 @@ class Steps:
             facts = {fact: dataset.card[fact] for fact in TURN_FACTS}
             return {"dataset": dataset.hash, "facts": facts}
 
-        key = self._key("data", {**inputs, "ground": ground})
+        key = self.key("data", {**inputs, "ground": ground})
         output = self.run.run(name, key, made, whole)
         return self._of_this_turn(name, output["dataset"], output["facts"])
 
@@ -201,10 +205,10 @@ class Steps:
         learner = project.hub.find("learner", name)
         parts = {part: made[part] for part in learner.parts}
         inputs = {
-            "train": config.model_dump(mode="json"),
+            "train": config.model_dump(mode="json", exclude={"suspects"}),
             "learner": name,
             "parts": {part: model.hash for part, model in parts.items()},
-            "task": self._task_inputs,
+            "task": self.task_inputs,
             "dataset": data.hash,
         }
 
@@ -214,7 +218,7 @@ class Steps:
             plan = Plan(learner, parts)
             return {"model": train(config, project.task, data, plan, project.store, events).hash}
 
-        return self._model_stage(f"train.{name}", self._key("train", inputs), work)
+        return self._model_stage(f"train.{name}", self.key("train", inputs), work)
 
     def _choose(self, natives: tuple[Model, ...]) -> Choice:
         from volano.train.choose import Choice, choose
@@ -229,7 +233,7 @@ class Steps:
         def work(_: Events) -> dict[str, Any]:
             return choose(natives, self.project.task.metrics[self.metric], named).to_dict()
 
-        return Choice(**self.run.run("train.choose", self._key("train", inputs), work))
+        return Choice(**self.run.run("train.choose", self.key("train", inputs), work))
 
     def export(self, native: Model) -> Model:
         """The bundle that is served, in the smallest form that keeps parity."""
@@ -241,10 +245,10 @@ class Steps:
 
             return {"model": export(config, native, store, events).hash}
 
-        return self._model_stage(f"export.{native.learner}", self._key("export", inputs), work)
+        return self._model_stage(f"export.{native.learner}", self.key("export", inputs), work)
 
     def _model_stage(self, name: str, key: str, work: Callable[[Events], dict[str, Any]]) -> Model:
-        output = self.run.run(name, key, work, self._opens(Model, "model"))
+        output = self.run.run(name, key, work, self.opens(Model, "model"))
         return self.open(Model, output["model"])
 
     def evaluate(self, model: Model, data: Dataset) -> Report:
@@ -252,7 +256,7 @@ class Steps:
         project, config = self.project, self.config.evaluate
         inputs = {
             "evaluate": config.model_dump(mode="json"),
-            "task": self._task_inputs,
+            "task": self.task_inputs,
             "model": model.hash,
             "dataset": data.hash,
         }
@@ -263,118 +267,10 @@ class Steps:
             made = evaluate(config, project.task, model, data, project.store, events)
             return {"report": made.hash}
 
-        key = self._key("evals", inputs)
-        whole = self._opens(Report, "report")
+        key = self.key("evals", inputs)
+        whole = self.opens(Report, "report")
         output = self.run.run(f"evaluate.{model.short}", key, work, whole)
         return self.open(Report, output["report"])
-
-    def standing(self, report: Report) -> Report | None:
-        """The champion's report on the examples of ``report``; None where there is no champion."""
-        opponent = self._opponent(report.body["model"])
-        if opponent is None:
-            return None
-        if opponent == report.body["model"]:
-            return report
-        data = self.open(Dataset, report.body["dataset"])
-        champion = self.open(Model, opponent)
-        _require_columns(champion, data, report)
-        return self.evaluate(champion, data)
-
-    def _opponent(self, candidate: str) -> str | None:
-        """The champion that this turn found when it began.
-
-        It may have promoted its candidate and then been killed; the comparison is still with the
-        champion before.
-        """
-        champion = self.champion
-        if champion == candidate and self.run.resumed is not None:
-            for stage in reversed(self.run.resumed.stages):
-                said = stage.output if stage.name == "judge" else {}
-                if said.get("candidate") == candidate and said.get("decision") == "PROMOTE":
-                    return said["champion"] or None
-        return champion
-
-    def judge(self, report: Report, standing: Report | None) -> Verdict:
-        """The verdict on the candidate behind ``report``, against the champion's ``standing``."""
-        candidate = str(report.body["model"])
-        if standing is not None and standing.body["model"] == candidate:
-            reason = "the candidate is the champion: training gave the same model again"
-            return Verdict("HOLD", (reason,), candidate=candidate, champion=candidate)
-        inputs = {
-            "gate": self.config.gate.model_dump(mode="json"),
-            "task": self._task_inputs,
-            "report": report.hash,
-            "champion": standing.hash if standing else "",
-            "seed": self.config.seed,
-        }
-
-        def work(_: Events) -> dict[str, Any]:
-            return self._judge(report, standing).to_dict()
-
-        key = self.keys["judge"] = self._key("loop", inputs)
-        verdict = Verdict.from_dict(self.run.run("judge", key, work))
-        return self._unless_replaced(verdict)
-
-    def _judge(self, report: Report, standing: Report | None) -> Verdict:
-        from volano.loop.judge import judge
-        from volano.loop.scored import scored_pair
-
-        candidate, champion = scored_pair(self.project.task, report, standing)
-        history = History.of_examples(self._earlier_tests(), _test_ids(report))
-        seed = self.config.seed
-        verdict = judge(
-            self.config.gate, self.project.task, candidate, champion, history, seed=seed
-        )
-        verdict = replace(verdict, checks={**verdict.checks, "report": report.hash})
-        renamed = self._renamed(standing) if standing else ()
-        if not renamed:
-            return verdict
-        return adding(verdict, Reason(RENAMED, {"names": ", ".join(renamed)}))
-
-    def _earlier_tests(self) -> list[set[str]]:
-        """The test examples of every earlier verdict, also of turns that were never finished."""
-        seen = []
-        for turn in turns.list_turns(self.project.ledger):
-            for stage in turn.stages:
-                if stage.name == "judge" and not stage.skipped:
-                    try:
-                        seen.append(_test_ids(self.open(Report, stage.output["checks"]["report"])))
-                    except StoreError as fault:
-                        self.run.events.of("judge").warn(f"a verdict is not counted: {fault.what}")
-        return seen
-
-    def _renamed(self, standing: Report) -> tuple[str, ...]:
-        """What became of labels that the champion learned."""
-        told = []
-        for label in standing.body["labels"]:
-            today = self.project.task.today((label,))
-            if today != (label,):
-                told.append(f"{label!r} is {today[0]!r}" if today else f"{label!r} is no more")
-        return tuple(told)
-
-    def _unless_replaced(self, verdict: Verdict) -> Verdict:
-        """A model that was champion and gave way is brought back by a person, not by a turn."""
-        if not verdict.promotes or self.champion == verdict.candidate:
-            return verdict
-        past = releases.list_releases(self.project.ledger)
-        if all(release.model != verdict.candidate for release in past):
-            return verdict
-        reason = Reason(CAME_BACK, {"because": past[0].because})
-        return adding(replace(verdict, decision="HOLD"), reason)
-
-    def release(self, model: Model, verdict: Verdict) -> None:
-        """Promote where the verdict says so; done twice, after a kill, it is one release."""
-        from volano.loop.release import promote
-
-        if not verdict.promotes:
-            return
-
-        def work(_: Events) -> dict[str, Any]:
-            promote(self.project, model, because=verdict, by="volano", forced=False)
-            return {"model": model.hash}
-
-        key = hash_json({"promote": model.hash, "judged": self.keys.get("judge", "")})
-        self.run.run("promote", key, work)
 
     @property
     def champion(self) -> str | None:
@@ -396,6 +292,9 @@ class Steps:
             last["model"] == candidate.hash
             and last["dataset"] == data.hash
             and last["language"] == self.config.language
+            and last.get("suspects") == self.config.train.suspects
+            # A target of precision alters the pages, and nothing that is judged.
+            and last.get("automatic_precision", "off") == self.config.automatic_precision
             and (same_judgement or self.champion == candidate.hash)
         )
 
@@ -407,36 +306,16 @@ class Steps:
         assert isinstance(found, noun)
         return found
 
-    def _opens(self, noun: type[Artifact], name: str) -> Callable[[dict[str, Any]], object]:
+    def opens(self, noun: type[Artifact], name: str) -> Callable[[dict[str, Any]], object]:
+        """Opens what a stage gave as ``name``; a StoreError means that it must be made again."""
         return lambda output: self.open(noun, output[name])
 
-    def _key(self, room: str, inputs: Mapping[str, Any]) -> str:
+    def key(self, room: str, inputs: Mapping[str, Any]) -> str:
+        """The key of a stage of this project with these inputs."""
         return stage_key(room, {**inputs, "plugins": dict(self.project.hub.plugins)})
 
     @cached_property
-    def _task_inputs(self) -> dict[str, Any]:
+    def task_inputs(self) -> dict[str, Any]:
+        """What of the task shapes a stage."""
         task = self.project.task
         return {"task": task.name, "labels": task.labels.model_dump(mode="json")}
-
-
-def _test_ids(report: Report) -> set[str]:
-    import pyarrow.parquet as pq
-
-    path = report.folder / "answers.parquet"
-    return set(pq.read_table(path, columns=["id"]).column("id").to_pylist())
-
-
-def _require_columns(champion: Model, data: Dataset, report: Report) -> None:
-    """A champion whose text column has gone would be judged on texts that it cannot see."""
-    from volano.models.bundle import read_spec
-
-    fields = data.examples.schema.field("fields").type
-    here = {fields.field(place).name for place in range(fields.num_fields)}
-    gone = [name for name in read_spec(champion.folder).text if name not in here]
-    if gone:
-        raise UserError(
-            f"the champion {champion.ref} reads {gone[0]!r}, which the data no longer has",
-            where="data.fields.text",
-            fix="name the column as before, or volano promote "
-            f'model:{report.body["model"][:SHORT]} --because "the text column was renamed"',
-        )

@@ -11,11 +11,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from volano.core.hashing import SHORT
 from volano.core.nouns import Estimate, Turn, Verdict
+from volano.loop.judging import judge_report, release, standing_report
 from volano.loop.stages import WouldRunError
 from volano.loop.steps import Steps
-from volano.store import turns
+from volano.store import erasures, turns
 from volano.store.locks import project_lock
+from volano.store.state import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,15 +48,16 @@ class Results:
 
 def lock_of(project: Project) -> Path:
     """The lock that whoever runs stages of this project holds."""
-    return project.state / "turn.lock"
+    return project.state / LOCK
 
 
 def turn(project: Project) -> Turn:
     """The whole wheel once; the result of the last turn where nothing has changed."""
     with project_lock(lock_of(project)):
+        _warn_of_unfinished(project)
         steps = Steps(project)
         made = _walk(steps)
-        steps.release(made.trained.candidate, made.verdict)
+        release(steps, made.trained.candidate, made.verdict)
         if steps.last is not None and steps.is_unchanged(
             made.data, made.trained.candidate, made.verdict
         ):
@@ -63,14 +67,26 @@ def turn(project: Project) -> Turn:
         return _finish(project, steps, made)
 
 
+def _warn_of_unfinished(project: Project) -> None:
+    """Nothing of somebody whose erasure was stopped is collected; what is kept may still be there.
+
+    The turn goes on: it is the way to a model that never saw them.
+    """
+    for subject in erasures.unfinished(project.ledger):
+        project.events.of("turn").warn(
+            f"an erasure is unfinished (subject {subject[:SHORT]}): volano forget --subject ID, "
+            "with the same ID, ends it"
+        )
+
+
 def _walk(steps: Steps) -> Results:
     collected = steps.collect()
     data = steps.prepare(collected)
     trained = steps.train(data)
     report = steps.evaluate(trained.candidate, data)
     baseline = steps.evaluate(trained.baseline, data)
-    standing = steps.standing(report)
-    verdict = steps.judge(report, standing)
+    standing = standing_report(steps, report)
+    verdict = judge_report(steps, report, standing)
     return Results(collected, data, trained, report, baseline, standing, verdict)
 
 
@@ -128,6 +144,8 @@ def _finish(project: Project, steps: Steps, made: Results) -> Turn:
         "grounds": steps.grounds,
         "facts": steps.facts,
         "language": project.config.language,
+        "suspects": project.config.train.suspects,
+        "automatic_precision": project.config.automatic_precision,
         "labels": _labels(made),
         "num_test": candidate["num_examples"],
         "choice": made.trained.choice.to_dict(),
@@ -138,9 +156,7 @@ def _finish(project: Project, steps: Steps, made: Results) -> Turn:
 
 def _labels(made: Results) -> list[str]:
     """Labels of the data, of the candidate and of the champion it was compared with."""
-    known = {
-        label for row in made.data.examples.column("target").to_pylist() for label in row or ()
-    }
+    known = {label for row in made.data.values("target") for label in row or ()}
     known.update(made.report.body["labels"])
     if made.standing is not None:
         known.update(made.standing.body["labels"])
@@ -149,7 +165,7 @@ def _labels(made: Results) -> list[str]:
 
 def _from_people(made: Results) -> dict[str, int]:
     """How many prepared Examples have their label from users and reviewers, and how they came."""
-    came = Counter(made.data.examples.column("label_from").to_pylist())
+    came = Counter(made.data.values("label_from"))
     laid: Mapping[str, int] = made.collected.card.get("feedback", {})
     return {
         "from_feedback": came["feedback"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -16,14 +17,20 @@ def add(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor(project: Folder = ".", as_json: AsJson = False) -> None:
-    """Look at the machine, the project's files, artifacts and ledger; say what to mend."""
+def doctor(
+    project: Folder = ".",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Mend what can be mended without losing anything.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check machine, files, artifacts and ledger; say what to mend."""
     from volano.loop.doctor import examine
     from volano.loop.project import PROJECT_FILE, Project
 
     if project != "." or (Path(project) / PROJECT_FILE).exists():
         with Project.open(project) as opened:
-            found = examine(opened)
+            found = examine(opened, repair=repair)
     else:
         found = examine(None)
     faults = [finding for finding in found if finding.is_fault]
@@ -31,10 +38,10 @@ def doctor(project: Folder = ".", as_json: AsJson = False) -> None:
         print_json({"findings": [f.to_dict() for f in found], "faults": len(faults)})
     else:
         for finding in found:
-            mark = "FAULT" if finding.is_fault else "ok"
-            print_lines([f"{mark:<6}{finding.what}: {finding.state}"])
+            mark = "FAULT" if finding.is_fault else "mended" if finding.is_mended else "ok"
+            print_lines([f"{mark:<7}{finding.what}: {finding.state}"])
             if finding.fix:
-                print_lines([f"      try {finding.fix}"])
+                print_lines([f"       try {finding.fix}"])
         next_command("volano status")
     if faults:
         raise typer.Exit(4 if any(finding.is_damage for finding in faults) else 2)

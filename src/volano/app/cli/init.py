@@ -27,8 +27,13 @@ def add(app: typer.Typer) -> None:
 
 def init(
     folder: Annotated[str, typer.Argument(help="The project's folder; made if needed.")],
-    data: Annotated[str, typer.Option("--data", help="A CSV, TSV, JSONL or Parquet file.")],
+    data: Annotated[
+        str, typer.Option("--data", help="A file, a folder, or an address (https, s3, hf, SQL).")
+    ],
     test: Annotated[str, typer.Option("--test", help="A file that is the frozen test set.")] = "",
+    validation: Annotated[
+        str, typer.Option("--validation", help="A file for choosing settings.")
+    ] = "",
     text: Annotated[str, typer.Option("--text", help="The text column, or a,b for two.")] = "",
     target: Annotated[str, typer.Option("--target", help="The label column.")] = "",
     unknown: Annotated[str, typer.Option("--unknown", help="Label for none of these.")] = "",
@@ -37,17 +42,18 @@ def init(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Guess task, columns and language from a file; say each guess and write volano.yaml."""
+    """Guess task, columns and language; write volano.yaml. Each guess is said with its reason."""
     from volano.loop.start import Said, start_project
 
     said = Said(
-        Path(data),
-        Path(test) if test else None,
-        text,
-        target,
-        unknown,
-        task,
-        tuple(set or ()),
+        data=data,
+        test=test or None,
+        validation=validation or None,
+        text=text,
+        target=target,
+        unknown=unknown,
+        task=task,
+        set=tuple(set or ()),
     )
     started = start_project(Path(folder), said, dry_run=dry_run)
     if as_json:

@@ -42,7 +42,7 @@ def list_(
     project: Folder = ".",
     as_json: AsJson = False,
 ) -> None:
-    """List models, datasets, reports, turns or releases, the newest first."""
+    """List models, datasets, reports, turns or releases, newest first."""
     from volano.loop.overview import list_nouns
     from volano.loop.project import Project
 
@@ -63,7 +63,7 @@ def show(
     project: Folder = ".",
     as_json: AsJson = False,
 ) -> None:
-    """Show one model, dataset, report or turn, with where it came from."""
+    """Show a model, dataset, report or turn, and where it came from."""
     from volano.loop.overview import describe
     from volano.loop.project import Project
 

@@ -11,28 +11,33 @@ from typing import TYPE_CHECKING
 import typer
 
 from volano.app.cli import (
+    backup,
     doctor,
     explain,
+    forget,
     init,
     look,
+    move,
     predict,
+    prune,
     release,
     review,
     serve,
     status,
     turn,
+    usage,
 )
 from volano.app.cli.screen import show_error
-from volano.core.errors import UserError, VolanoError
+from volano.core.errors import Language, Term, VolanoError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["app", "run"]
+__all__ = ["app", "language_of", "run"]
+
+LANGUAGE_VARIABLE = "VOLANO_LANGUAGE"
 
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
-# Every wrong flag or argument is one of these; typer names only its children.
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="volano",
@@ -52,7 +57,11 @@ for _add in (
     status.add,
     look.add,
     explain.add,
+    forget.add,
     doctor.add,
+    backup.add,
+    prune.add,
+    move.add,
 ):
     _add(app)
 
@@ -76,35 +85,50 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: Sequence[str]) -> int:
+    language = language_of(os.environ)
     try:
         # Not standalone, so that a wrong flag is told like every other mistake, as JSON if asked.
-        code = app(list(arguments) or ["--help"], standalone_mode=False) or 0
+        code = app(list(arguments) or ["--help"], prog_name="volano", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the edge of the process
         told = _told(error)
         if sys.flags.dev_mode:
             traceback.print_exception(error)
-        show_error(told, "--json" in arguments)
+        show_error(told, "--json" in arguments, language)
         return told.exit_code
     if code == _INTERRUPTED:
-        sys.stderr.write("\ninterrupted; nothing is lost: the same command continues\n")
+        said = Term("interrupted; nothing is lost: the same command continues")
+        sys.stderr.write(f"\n{said.said(language)}\n")
     return int(code)
 
 
 def _told(error: Exception) -> VolanoError:
     if isinstance(error, VolanoError):
         return error
-    if isinstance(error, _UsageError):
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "volano"
-        return UserError(
-            getattr(error, "format_message", lambda: str(error))(),
-            where=command,
-            fix=f"{command} --help",
-        )
+    if isinstance(error, usage.UsageError):
+        return usage.told(error)
+    if isinstance(error, OSError):
+        from volano.store.disk import disk_fault
+
+        fault = disk_fault(error)
+        if fault is not None:
+            return fault
     return VolanoError(
-        f"volano failed in a way nobody foresaw: {type(error).__name__}: {error}",
-        where="see the traceback above" if sys.flags.dev_mode else "",
+        "volano broke off in a way nobody foresaw: {kind}: {error}",
+        where=Term("see the traceback above") if sys.flags.dev_mode else "",
         fix="volano doctor; then report it with the output of: python -X dev -m volano ...",
+        kind=type(error).__name__,
+        error=error,
     )
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """The language of messages: ``VOLANO_LANGUAGE`` where it is set, else the locale's.
+
+    >>> language_of({"LANG": "zh_CN.UTF-8"}), language_of({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"})
+    ('zh', 'en')
+    """
+    variables = (LANGUAGE_VARIABLE, "LC_ALL", "LC_MESSAGES", "LANG")
+    named = next(filter(None, map(environment.get, variables)), "")
+    return "zh" if named.lower().startswith("zh") else "en"

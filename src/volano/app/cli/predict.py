@@ -74,7 +74,9 @@ def _is_file(what: str, out: str, project: Project) -> bool:
 def _lines(answer: dict[str, Any]) -> list[str]:
     labels = answer["labels"] if "labels" in answer else [answer["label"]]
     said = ", ".join(filter(None, labels)) or "(none)"
-    lines = [f"{said}  {answer['confidence']:.3f}" + ("  (unknown)" * answer["unknown"])]
+    marks = [*(["unknown"] * answer["unknown"]), *([answer["route"]] if "route" in answer else [])]
+    marked = "".join(f"  ({mark})" for mark in marks)
+    lines = [f"{said}  {answer['confidence']:.3f}{marked}"]
     best = sorted(answer["scores"].items(), key=lambda item: -item[1])
     others = [(label, score) for label, score in best if label not in labels][:3]
     lines += [f"  {label}  {score:.3f}" for label, score in others]

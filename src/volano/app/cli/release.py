@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
 
-from volano.app.cli.screen import AsJson, By, DryRun, Folder, next_command, print_json, print_lines
+from volano.app.cli.screen import (
+    AsJson,
+    By,
+    DryRun,
+    Folder,
+    next_command,
+    print_json,
+    print_lines,
+    user_name,
+)
 
 __all__ = ["add", "promote", "rollback"]
 
@@ -28,7 +36,7 @@ def promote(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a model the champion against or without a verdict; recorded as forced."""
+    """Make a model the champion against or without a verdict. It is recorded as forced."""
     from volano.core.nouns import Model
     from volano.loop.project import Project
     from volano.store import releases
@@ -38,7 +46,7 @@ def promote(
         before = releases.champion(opened.ledger)
         is_champion = before is not None and before.model == found.hash
         if not dry_run and not is_champion:
-            opened.promote(found, because=because, by=by or _user(), forced=True)
+            opened.promote(found, because=because, by=by or user_name(), forced=True)
     done = not is_champion and not dry_run
     if as_json:
         told = {"model": found.hash, "because": because, "forced": True, "promoted": done}
@@ -67,7 +75,7 @@ def rollback(
     with Project.open(project) as opened:
         # Only its name: a champion whose files are damaged is the first to be rolled back.
         leaving = releases.champion(opened.ledger)
-        release = None if dry_run else opened.rollback(because=because, by=by or _user())
+        release = None if dry_run else opened.rollback(because=because, by=by or user_name())
     before = leaving.model if leaving else None
     if as_json:
         to = release.model if release else None
@@ -79,11 +87,3 @@ def rollback(
     else:
         print_lines([f"model:{release.model[:12]} is the champion again"])
     next_command("volano status")
-
-
-def _user() -> str:
-    """The login name, for the audit log; empty where the system knows none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

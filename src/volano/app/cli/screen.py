@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 import time
@@ -13,9 +14,9 @@ import typer
 from volano.core.events import Event, Events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from volano.core.errors import VolanoError
+    from volano.core.errors import Language, VolanoError
 
 __all__ = [
     "AsJson",
@@ -29,6 +30,7 @@ __all__ = [
     "print_table",
     "progress",
     "show_error",
+    "user_name",
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -42,6 +44,7 @@ By = Annotated[str, typer.Option("--by", help="Who does this; for the audit log.
 
 _REDRAW_SECONDS = 0.1
 _CLEAR = "\r\x1b[2K"
+_ERROR: Mapping[Language, str] = {"en": "error: ", "zh": "错误："}
 
 
 def print_json(value: object) -> None:
@@ -75,14 +78,22 @@ def next_command(command: str) -> None:
     sys.stdout.write(f"\nnext: {command}\n")
 
 
-def show_error(error: VolanoError, as_json: bool) -> None:
+def show_error(error: VolanoError, as_json: bool, language: Language = "en") -> None:
     """What, where, try: as JSON on stdout, or as text on stderr."""
     if as_json:
-        print_json({"error": error.to_dict()})
+        print_json({"error": error.to_dict(language)})
         return
     # On a terminal the line of the stage that was running still stands there.
     clear = _CLEAR if sys.stderr.isatty() else ""
-    sys.stderr.write(f"{clear}error: {error}\n")
+    sys.stderr.write(f"{clear}{_ERROR[language]}{error.text(language)}\n")
+
+
+def user_name() -> str:
+    """The login name, for the audit log; empty where the system knows none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def progress(as_json: bool = False) -> Events:

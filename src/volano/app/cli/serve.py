@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from volano.app.cli.screen import Folder, Override
 from volano.app.cli.screen import progress as show_progress
-from volano.core.errors import UserError
+from volano.core.errors import Term, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,28 +27,39 @@ def add(app: typer.Typer) -> None:
 
 
 def serve(project: Folder = ".", set: Override = None) -> None:
-    """Answer at /v1/predict with the champion and take /v1/feedback; Ctrl-C stops.
+    """Answer at /v1/predict with the champion; take /v1/feedback. Ctrl-C stops.
 
     To bind anything but this machine, give keys: one a line in the file serve.key_file, or in the
     environment variable VOLANO_KEY.
     """
-    from volano.app.http import make_app, make_service
+    from volano.app.serving import Workers, answer_here
     from volano.loop.project import Project
     from volano.serve import read_keys
-    from volano.serve.server import Server
+    from volano.serve.server import listen, url_of
 
     with Project.open(project, set=set or (), events=show_progress()) as opened:
         config = opened.config.serve
         keys = read_keys(os.environ.get(KEY_VARIABLE, ""), where=KEY_VARIABLE)
         if config.key_file:
             keys += _read_key_file(opened.root / config.key_file)
-        with make_service(opened) as service:
-            server = Server(make_app(opened, service, keys), config, keys=keys)
-            sys.stdout.write(f"listening on {server.url}\n")
-            fields = ", ".join(f'"{name}": "..."' for name in opened.config.data.fields.texts)
-            sys.stdout.write(f'POST {server.url}/v1/predict {{"inputs": [{{{fields}}}]}}\n')
-            sys.stdout.flush()
-            server.run()
+        bound = listen(config, has_key=bool(keys))
+        greet = partial(_greet, url_of(bound), opened.config.data.fields.texts, config.workers)
+        if config.workers == 1:
+            answer_here(opened, bound, keys, started=lambda server: greet())
+            return
+        events = opened.events.of("serve")
+    Workers(str(project), set or (), keys, bound, config.workers, config.stop_seconds, events).run(
+        greet
+    )
+
+
+def _greet(url: str, texts: tuple[str, ...], num_workers: int) -> None:
+    several = f" with {num_workers} workers" if num_workers > 1 else ""
+    fields = ", ".join(f'"{name}": "..."' for name in texts)
+    sys.stdout.write(f"listening on {url}{several}\n")
+    sys.stdout.write(f'POST {url}/v1/predict {{"inputs": [{{{fields}}}]}}\n')
+    sys.stdout.write(f"GET {url}/docs says what else it takes\n")
+    sys.stdout.flush()
 
 
 def _read_key_file(path: Path) -> tuple[str, ...]:
@@ -57,8 +69,9 @@ def _read_key_file(path: Path) -> tuple[str, ...]:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the file of keys cannot be read: {getattr(error, 'strerror', 'it is not UTF-8')}",
+            "the file of keys cannot be read: {why}",
             where=f"{path} (serve.key_file)",
             fix="write one key on each line of it, or leave serve.key_file out",
+            why=getattr(error, "strerror", Term("it is not UTF-8")),
         ) from None
     return read_keys(text, where=str(path), is_needed=True)

@@ -36,6 +36,16 @@ def status(project: Folder = ".", as_json: AsJson = False) -> None:
         next_command("volano serve")
 
 
+def _way_out(champion: dict[str, Any], last: dict[str, Any] | None) -> str:
+    """How the champion is replaced by a model that never saw the person."""
+    if last is None or last["model"] == champion["model"] or last["erased"]:
+        return "volano turn trains without"
+    return (
+        f"turn {last['number']} trained {last['model'][:12]} without and did not promote it; "
+        f'volano promote model:{last["model"][:12]} --because "a person was erased"'
+    )
+
+
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['project']}: {found['task']}"]
     champion, last = found["champion"], found["turn"]
@@ -43,6 +53,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         forced = " (forced)" if champion["forced"] else ""
         lines.append(f"  champion    {champion['model'][:12]} since {champion['since']}{forced}")
         lines.append(f"              {champion['because']}")
+        if champion["erased"]:
+            lines.append(
+                f"              trained on a person who was erased on {champion['erased']}:"
+            )
+            lines.append(f"              {_way_out(champion, last)}")
     else:
         lines.append("  champion    none yet")
     if last:
@@ -54,6 +69,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"{learned['from_review']} from review"
         )
         lines += [f"  {name + ' page':<12}{path}" for name, path in last["reports"].items()]
+    lines += [
+        f"  unfinished  an erasure begun {one['since']}: volano forget --subject ID, once more"
+        for one in found["unfinished_erasures"]
+    ]
     waiting = found["reviews"]
     lines.append(f"  served      {found['predictions']:,} answers, {found['feedback']:,} signals")
     lines.append(f"  reviews     {waiting['open']} open, {waiting['answered']} answered")
@@ -63,5 +82,18 @@ def _lines(found: dict[str, Any]) -> list[str]:
         lines.append(
             f"  live        {told['value']:.3f} right ({told['low']:.3f} to {told['high']:.3f}), "
             f"from {live['num_labels']} reviewed answers picked at random"
+        )
+    return lines + (_automatic(found["automatic"]) if found["automatic"] else [])
+
+
+def _automatic(found: dict[str, Any]) -> list[str]:
+    num, total = found["automatic"], found["automatic"] + found["person"]
+    lines = [f"  automatic   {num:,} of {total:,} answers of the champion ({num / total:.1%})"]
+    live = found["live_precision"]
+    if live:
+        told = live["accuracy"]
+        lines.append(
+            f"              {told['value']:.3f} right ({told['low']:.3f} to {told['high']:.3f}), "
+            f"from {live['num_labels']} of them reviewed at random"
         )
     return lines

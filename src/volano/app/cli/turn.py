@@ -32,7 +32,7 @@ def add(app: typer.Typer) -> None:
 def turn(
     project: Folder = ".", set: Override = None, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
-    """Collect, prepare, train, export, evaluate, judge and promote: the whole wheel once."""
+    """Turn the wheel once, from collect to promote. What is unchanged is skipped."""
     from volano.loop.project import Project
 
     with Project.open(project, set=set or (), events=show_progress(as_json)) as opened:
