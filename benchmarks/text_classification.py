@@ -22,7 +22,7 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volano.core.config import read_settings
+from volano.core.settings import read_settings
 from volano.loop.project import Project
 from volano.loop.start import Said, start_project
 

@@ -27,6 +27,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     for name in ("VOLANO_KEY", "VOLANO_LANGUAGE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # messages are English, wherever the tests run
 
 
 @pytest.fixture(autouse=True)

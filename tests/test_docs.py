@@ -34,10 +34,11 @@ from ruamel.yaml import YAML
 import volano
 from volano.app.cli.main import run
 from volano.app.http import make_app, make_service
-from volano.core.config import Settings, build_config
+from volano.core.config import build_config
+from volano.core.settings import Settings
 from volano.loop.config import ProjectConfig
 from volano.loop.project import Project
-from volano.serve.server import Server
+from volano.serve.server import Server, listen
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -140,7 +141,8 @@ class Walk:
         if self.client is None:
             project = self.exits.enter_context(Project.open(".", set=["serve.port=0"]))
             service = self.exits.enter_context(make_service(project))
-            server = Server(make_app(project, service), project.config.serve)
+            config = project.config.serve
+            server = Server(make_app(project, service), config, listen(config))
             thread = threading.Thread(target=server.run)
             thread.start()
             self.exits.callback(thread.join)
@@ -206,7 +208,7 @@ def test_every_block_says_its_language(page: str) -> None:
     assert {block.language for block in blocks_of(page)} <= LANGUAGES
 
 
-@pytest.mark.parametrize("page", ["index.md", "tutorial.md"])
+@pytest.mark.parametrize("page", ["index.md", "tutorial.md", "automatic.md", "sources.md"])
 def test_the_chinese_page_has_the_blocks_of_the_english_one(page: str) -> None:
     texts = [[block.text for block in blocks_of(name)] for name in (page, f"zh/{page}")]
     assert texts[0] == texts[1]

@@ -61,7 +61,9 @@ def test_every_command_and_flag_on_the_page_exists(page: str) -> None:
             goals = [word for word in words[1:] if "=" not in word]
             assert set(goals) <= set(targets), f"{page}: make {goals}"
         elif program == "python":
-            assert (ROOT / words[1]).is_file(), f"{page}: {words[1]}"
+            is_module = words[1] == "-m"
+            script = words[2].replace(".", "/") + ".py" if is_module else words[1]
+            assert (ROOT / script).is_file(), f"{page}: {script}"
 
 
 @pytest.mark.parametrize("page", PAGES)

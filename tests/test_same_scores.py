@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from volano.app.cli.main import app
 from volano.app.http import make_app, make_service
 from volano.core.nouns import Report
-from volano.serve.server import Server
+from volano.serve.server import Server, listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,9 @@ def test_http_answers_the_same(
 ) -> None:
     found: list[Scores] = []
     with make_service(project) as service:
-        server = Server(make_app(project, service), project.config.serve)
+        server = Server(
+            make_app(project, service), project.config.serve, listen(project.config.serve)
+        )
         thread = threading.Thread(target=server.run)
         thread.start()
         try:
