@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from volano.core.seeds import unit_interval
 from volano.data import split as law
 from volano.data.config import SplitConfig
-from volano.data.split import HELD, SPLITS, SplitRows, components
+from volano.data.split_law import components
+from volano.data.split_rows import HELD, SPLITS, SplitRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

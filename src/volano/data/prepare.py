@@ -23,8 +23,9 @@ from volano.data.frame import DROPPED, Frame, flat, number_targets
 from volano.data.memory import SPLITS, SplitMemory, read_suppressed
 from volano.data.moments import read_moments
 from volano.data.naming import digests_of
-from volano.data.split import HELD, SplitRows, assign, number_groups, split_numbers, star
-from volano.data.split import SPLITS as SPLIT_NAMES
+from volano.data.split import assign, number_groups, split_numbers, star
+from volano.data.split_rows import HELD, SplitRows
+from volano.data.split_rows import SPLITS as SPLIT_NAMES
 from volano.data.spool import Spool, examples_of, write_all
 from volano.data.steps.duplicates import drop_duplicates, drop_for
 from volano.data.steps.leaks import note_leaks

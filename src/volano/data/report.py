@@ -28,7 +28,8 @@ from volano.core.pages import (
     translate,
 )
 from volano.data.frame import flat, number_targets
-from volano.data.split import SPLITS, split_numbers
+from volano.data.split import split_numbers
+from volano.data.split_rows import SPLITS
 from volano.data.spool import examples_of
 from volano.data.steps.texts import join_text, normalise, texts_of
 

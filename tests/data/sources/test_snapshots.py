@@ -225,6 +225,13 @@ def test_a_redirect_is_followed_but_takes_no_secret_to_another_host(site: Site, 
     assert sent == ["Bearer s3cret", None]
 
 
+def test_a_fault_of_what_was_fetched_is_told_of_the_address(site: Site, desk: Desk) -> None:
+    url = site.file("/a.csv", b"text,text\nhi,ho\n")
+    with pytest.raises(DataError, match="text") as refused:
+        desk.rows(url)
+    assert refused.value.where == f"{url}:1"
+
+
 def test_a_secret_goes_to_the_server_and_nowhere_else(site: Site, desk: Desk) -> None:
     url = site.file("/a.csv", CSV)
     environment = {"TOKEN": "s3cret&="}

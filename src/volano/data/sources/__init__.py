@@ -71,12 +71,19 @@ def read_source(
     Raises:
         DataError: no reader knows the ending, the file cannot be read, or it changed meanwhile.
     """
-    if stat.S_ISDIR(stat_source(path).st_mode):
-        yield from read_folder(path, config, readers)
-        return
-    reader = _reader(path, readers)
-    with unchanging(path):
-        yield from reader(path, config)
+    try:
+        if stat.S_ISDIR(stat_source(path).st_mode):
+            yield from read_folder(path, config, readers)
+            return
+        reader = _reader(path, readers)
+        with unchanging(path):
+            yield from reader(path, config)
+    except DataError as error:
+        from volano.data.sources.remote import is_address
+
+        if is_address(config.path):  # a copy's own name says nothing to anybody
+            error.where = str(error.where).replace(str(path), config.path)
+        raise
 
 
 def _reader(path: Path, readers: Mapping[str, Reader]) -> Reader:

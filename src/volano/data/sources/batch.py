@@ -142,7 +142,7 @@ def _missing(path: Path) -> DataError:
             fix="name each file as a source of its own, or the folder",
             name=path.name,
         )
-    fix = "check the path; those in volano.yaml are relative to its folder"
+    fix = "check the path, which is relative to volano.yaml; the hub is hf://datasets/OWNER/NAME"
     try:
         beside = [one.name for one in path.parent.iterdir()]
     except (OSError, ValueError):

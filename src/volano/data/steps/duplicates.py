@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from volano.data.naming import digests_of, group_digests
-from volano.data.split import HELD, SPLITS
+from volano.data.split_rows import HELD, SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
