@@ -25,8 +25,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIZES = (100_000, 250_000)
 LARGEST = 1_000_000
+SIZES = (100_000, 250_000, LARGEST)
 GOALS = {"seconds": 40.0, "megabytes": 2_500.0}  # for a million rows
 LABELS = 60
 # Of a hundred rows: so many are an earlier row again, an edit of it, or it under another label.
@@ -66,7 +66,6 @@ HAN = (
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, nargs="*", help="sizes to measure")
-    parser.add_argument("--million", action="store_true", help="measure a million rows as well")
     parser.add_argument("--again", action="store_true", help="a second turn on top, 1 % new rows")
     parser.add_argument("--source", choices=("csv", "parquet", "jsonl"), default="csv")
     parser.add_argument("--seed", type=int, default=0)
@@ -75,11 +74,10 @@ def main() -> int:
     if asked.child:
         print(json.dumps(measure(Path(asked.child), again=asked.again)))
         return 0
-    sizes = asked.rows or [*SIZES, *([LARGEST] if asked.million else [])]
     missed = False
     head = "rows,MB,collect,prepare,report,all,cpu,rows/s,peak MB,B/row".split(",")  # noqa: SIM905
     print(("{:>9}" * len(head)).format(*head), "  load")
-    for size in sizes:
+    for size in asked.rows or SIZES:
         with tempfile.TemporaryDirectory() as scratch:
             planted = write_rows(Path(scratch) / "rows.csv", size, asked.seed)
             convert(Path(scratch) / "rows.csv", asked.source)

@@ -51,8 +51,8 @@ def assert_refused(left: Left, *words: str) -> None:
         assert word in left.err
 
 
-def test_a_folder_in_place_of_a_file_is_refused(desk: Desk) -> None:
-    assert_refused(init(desk, "--data", desk.folder), "is a folder")
+def test_a_folder_without_a_file_to_read_is_refused(desk: Desk) -> None:
+    assert_refused(init(desk, "--data", desk.folder), "holds no file that can be read")
 
 
 def test_one_column_for_text_and_label_is_refused(desk: Desk, rows: Rows) -> None:
