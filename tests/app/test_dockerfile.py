@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from typer.main import get_command
@@ -20,7 +21,7 @@ def said(word: str) -> list[str]:
 def test_the_image_runs_a_command_that_exists_with_settings_that_exist() -> None:
     (command,) = said("CMD")
     name, verb, *settings = json.loads(command)
-    assert shutil.which(name)
+    assert shutil.which(name, path=str(Path(sys.executable).parent))
     assert verb in get_command(app).commands  # type: ignore[attr-defined]
     given = [setting.removeprefix("serve.").split("=") for setting in settings[1::2]]
     config = ServeConfig.model_validate(dict(given), strict=False)
