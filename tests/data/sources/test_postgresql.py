@@ -35,9 +35,21 @@ def _programs() -> Path | None:
 
 def _run(folder: Path, *command: str) -> None:
     """PostgreSQL refuses to run as root; then it runs as the user that its package made."""
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    ran = subprocess.run([*as_user, *command], cwd=folder, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    user = "postgres" if os.geteuid() == 0 else None
+    environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        user=user,
+        group=user,
+        extra_groups=[] if user else None,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
 
 
 @pytest.fixture(scope="module")
