@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 from math import floor
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -138,7 +138,8 @@ def fill_by_label(
                 found[label] += count
         return found
 
-    many = [place for unit, held in _held_units(free) if held for place in unit]
+    held = free.can_be_held[len(free.places) :].tolist()
+    many = [place for unit in compress(free.units, held) for place in unit]
     alone = free.places[free.can_be_held[: len(free.places)]]
     is_held = np.isin(splits[settled], FILLED)
     is_due = (rows.can_be_held[settled] | is_held) & (rows.given[settled] != TRAIN)
@@ -158,10 +159,6 @@ def fill_by_label(
     for unit, within in enumerate(free.units, len(free.places)):
         counts[unit] = _count(of_target, rows.labels[within].tolist())
     return _fill(free, lone, counts, need, total.tolist())
-
-
-def _held_units(free: Free) -> Iterator[tuple[list[int], bool]]:
-    yield from zip(free.units, free.can_be_held[len(free.places) :].tolist(), strict=True)
 
 
 def _count(of_target: Sequence[Counts], targets: Iterable[int]) -> Counts:

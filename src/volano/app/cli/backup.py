@@ -13,7 +13,6 @@ from volano.app.cli.screen import (
     next_command,
     print_json,
     print_lines,
-    user_name,
 )
 
 __all__ = ["add", "backup", "restore"]
@@ -36,7 +35,7 @@ def backup(
     from volano.loop.project import Project
 
     with Project.open(project) as opened:
-        made = write(opened, file, by=by or user_name())
+        made = write(opened, file, by=by)
     if as_json:
         print_json(made.to_dict())
     else:

@@ -15,7 +15,6 @@ from volano.app.cli.screen import (
     print_json,
     print_lines,
     print_table,
-    user_name,
 )
 from volano.app.cli.screen import progress as show_progress
 from volano.core.errors import UserError
@@ -61,9 +60,9 @@ def forget(
         if listed:
             _list(opened, as_json)
         elif allow:
-            _allow(opened, allow, by or user_name(), dry_run, as_json)
+            _allow(opened, allow, by, dry_run, as_json)
         else:
-            done = opened.forget(subject, because=because, by=by or user_name(), dry_run=dry_run)
+            done = opened.forget(subject, because=because, by=by, dry_run=dry_run)
             _tell(done, as_json)
 
 

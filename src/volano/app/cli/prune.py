@@ -14,7 +14,6 @@ from volano.app.cli.screen import (
     next_command,
     print_json,
     print_lines,
-    user_name,
 )
 
 __all__ = ["add", "prune"]
@@ -45,7 +44,7 @@ def prune(
             opened,
             num_turns=turns,
             num_releases=releases,
-            by=by or user_name(),
+            by=by,
             is_rehearsal=dry_run,
         )
     if as_json:

@@ -14,7 +14,6 @@ from volano.app.cli.screen import (
     next_command,
     print_json,
     print_lines,
-    user_name,
 )
 
 __all__ = ["add", "promote", "rollback"]
@@ -46,7 +45,7 @@ def promote(
         before = releases.champion(opened.ledger)
         is_champion = before is not None and before.model == found.hash
         if not dry_run and not is_champion:
-            opened.promote(found, because=because, by=by or user_name(), forced=True)
+            opened.promote(found, because=because, by=by, forced=True)
     done = not is_champion and not dry_run
     if as_json:
         told = {"model": found.hash, "because": because, "forced": True, "promoted": done}
@@ -75,7 +74,7 @@ def rollback(
     with Project.open(project) as opened:
         # Only its name: a champion whose files are damaged is the first to be rolled back.
         leaving = releases.champion(opened.ledger)
-        release = None if dry_run else opened.rollback(because=because, by=by or user_name())
+        release = None if dry_run else opened.rollback(because=because, by=by)
     before = leaving.model if leaving else None
     if as_json:
         to = release.model if release else None

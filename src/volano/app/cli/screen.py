@@ -30,8 +30,16 @@ __all__ = [
     "print_table",
     "progress",
     "show_error",
-    "user_name",
 ]
+
+
+def _or_login_name(named: str) -> str:
+    """Who was named, else the login name; empty where the system knows none."""
+    try:
+        return named or getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
@@ -40,7 +48,9 @@ Override = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value laid over volano.yaml; may be given many times."),
 ]
-By = Annotated[str, typer.Option("--by", help="Who does this; for the audit log.")]
+By = Annotated[
+    str, typer.Option("--by", callback=_or_login_name, help="Who does this; for the audit log.")
+]
 
 _REDRAW_SECONDS = 0.1
 _CLEAR = "\r\x1b[2K"
@@ -86,14 +96,6 @@ def show_error(error: VolanoError, as_json: bool, language: Language = "en") -> 
     # On a terminal the line of the stage that was running still stands there.
     clear = _CLEAR if sys.stderr.isatty() else ""
     sys.stderr.write(f"{clear}{_ERROR[language]}{error.text(language)}\n")
-
-
-def user_name() -> str:
-    """The login name, for the audit log; empty where the system knows none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""
 
 
 def progress(as_json: bool = False) -> Events:
