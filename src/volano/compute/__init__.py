@@ -4,7 +4,7 @@ In: nothing. Out: cores, memory, peaks; work that was done by processes beside t
 decision about models or data.
 """
 
-from volano.compute.machine import Machine, describe_machine, peak_bytes
+from volano.compute.machine import Machine, describe_machine, peak_bytes, usable_cores
 from volano.compute.workers import in_order, workers_for
 
-__all__ = ["Machine", "describe_machine", "in_order", "peak_bytes", "workers_for"]
+__all__ = ["Machine", "describe_machine", "in_order", "peak_bytes", "usable_cores", "workers_for"]

@@ -29,7 +29,7 @@ class Machine:
 def describe_machine() -> Machine:
     """The machine as this process sees it."""
     return Machine(
-        cores=_usable_cores(),
+        cores=usable_cores(),
         memory_bytes=_memory_bytes(),
         system=f"{platform.system()} {platform.release()}",
         processor=_processor(),
@@ -47,7 +47,8 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -17,7 +17,7 @@ from importlib import import_module
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Concatenate
 
-from volano.compute.machine import describe_machine
+from volano.compute.machine import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +40,7 @@ def workers_for(num_rows: int) -> int:
     """How many processes should help this one with so many rows: 0 where they are few."""
     if num_rows < _FEWEST_ROWS or not sys.executable:
         return 0
-    return min(describe_machine().cores - 1, _MOST)
+    return min(usable_cores() - 1, _MOST)
 
 
 def in_order(

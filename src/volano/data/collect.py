@@ -267,6 +267,8 @@ def _gather(gathered: _Gathered, source: SourceConfig, order: int, feed: Collect
         "read": len(all_lines) + sum(broken),
     }
     slices = gathered.spool.slices(kinds, first, len(gathered.spool))
+    # What a row says has one hash in whatever order its columns come; another kind may say it anew.
+    is_cast = any(one.type != kinds.field(one.name).type for schema in schemas for one in schema)
     return Part(
         first,
         slices,
@@ -275,7 +277,7 @@ def _gather(gathered: _Gathered, source: SourceConfig, order: int, feed: Collect
         order,
         source.split or None,
         source.key,
-        hashes=tuple(hashes) if len(schemas) == 1 else None,
+        hashes=None if is_cast else tuple(hashes),
     )
 
 

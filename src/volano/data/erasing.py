@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from volano.core.subjects import subject_name
+from volano.data.frame import Finding
 from volano.data.memory import SPLITS
 from volano.data.steps.old_skills import OLD_SKILLS
 from volano.data.steps.texts import join_text
@@ -259,14 +260,10 @@ def _card(
         "sources": [{**one, kind: left[one["path"]]} for one in card["sources"]],
         "dropped": {reason: dropped[reason] for reason in sorted(dropped)},
         "broken": shown,
-        "findings": [one for one in card.get("findings", ()) if _said(one) not in held.notes],
+        "findings": [
+            one for one in card.get("findings", ()) if str(Finding(**one)) not in held.notes
+        ],
         "notes": [note for note in card.get("notes", ()) if note not in held.notes],
         "suppressed": card.get("suppressed", 0) + num_out,
         "erased": card.get("erased", 0) + held.num_rows,
     }
-
-
-def _said(finding: Mapping[str, Any]) -> str:
-    return str(
-        finding["text"].format(**finding["values"]) if finding["values"] else finding["text"]
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -74,7 +74,6 @@ class Opinions:
 
     said: Sequence[Said] = ()
     suppressed: Collection[str] = frozenset()
-    misfits: dict[str, int] = field(default_factory=dict)
 
 
 class Overlay(NamedTuple):

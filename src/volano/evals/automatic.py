@@ -117,7 +117,7 @@ def reading_of(report: Report, target: Target) -> dict[str, Any] | None:
 
 
 def _read_tested(report: Report) -> Curve:
-    names = ["id", "truth", "labels", "unknown", "unit", SURE]
+    names = ["truth", "labels", "unknown", "unit", SURE]
     table = pq.read_table(report.folder / "answers.parquet", columns=names)
     pairs = zip(table.column("truth").to_pylist(), table.column("labels").to_pylist(), strict=True)
     right_N = np.array([sorted(truth) == sorted(said) for truth, said in pairs], dtype=bool)

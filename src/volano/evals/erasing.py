@@ -24,12 +24,13 @@ _SLICE_PREFIX = "slice:"
 def count_examples(report: Report, name: str, ids: Collection[str]) -> int:
     """How many answers, quoted mistakes and old skills of a Report are about the person's rows."""
     table = pq.read_table(report.folder / _ANSWERS, columns=["id", "unit"])
-    gone = {*ids, *table.filter(_theirs(table, name, ids))["id"].to_pylist()}
+    theirs = _theirs(table, name, ids)
+    gone = {*ids, *table.filter(theirs)["id"].to_pylist()}
     body = report.body
     mistakes = sum(one["id"] in gone for one in body["errors"])
     old = body.get("old_skills", {})
     skills = sum(one in gone for part in ("right", "wrong") for one in old.get(part, ()))
-    return int(pc.sum(_theirs(table, name, ids)).as_py() or 0) + mistakes + skills
+    return int(pc.sum(theirs).as_py() or 0) + mistakes + skills
 
 
 def write_without(report: Report, name: str, ids: Collection[str], draft: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from volano.store import erasures, lineage, releases, subjects, traces
 from volano.store.erasing import compact
 from volano.store.locks import project_lock
 from volano.store.manifest import CARD, MANIFEST, Manifest
+from volano.store.state import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -242,15 +243,13 @@ class _Forgetting:
             store.erase(Report, name)
         for name in found.quoting:
             store.erase(Model, name)
-        for name in sorted(found.datasets, key=lambda name: self._is_collected(name)):
+        collected = {d.hash for d in store.list(Dataset) if d.card.get("stage") == "collected"}
+        for name in sorted(found.datasets, key=collected.__contains__):
             store.erase(Dataset, name)
-
-    def _is_collected(self, name: str) -> bool:
-        return self.project.store.open(Dataset, name).card.get("stage") == "collected"
 
     def empty_cache(self) -> None:
         """Copies of sources and of remote artifacts; they are fetched again where needed."""
-        shutil.rmtree(self.project.state / "cache", ignore_errors=True)
+        shutil.rmtree(self.project.state / CACHE, ignore_errors=True)
         self.project.store.sweep_erased()
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from volano.core.errors import BusyError, StoreError, VolanoError
 from volano.core.hashing import SHORT
-from volano.core.nouns import Artifact, Dataset, Model, Report
+from volano.core.nouns import Dataset
 from volano.loop.doctor import Finding
+from volano.loop.overview import when
 from volano.loop.turn import lock_of
 from volano.store import checks, erasures, releases, subjects, turns
+from volano.store.artifacts import NOUNS
 from volano.store.clock import confirm_now, leapt_from
 from volano.store.disk import telling_disk
 from volano.store.locks import project_lock
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["examine_state"]
 
-_NOUNS: tuple[type[Artifact], ...] = (Dataset, Model, Report)
 _DAY = 86_400
 _LONG_LOG = 256 * 2**20
 _REPAIR = "volano doctor --repair"
@@ -82,8 +83,7 @@ def _look(project: Project, *, repair: bool, is_idle: bool) -> Iterator[Finding]
 def _erasures(project: Project) -> Iterator[Finding]:
     """Whether everybody who was to be erased is gone."""
     for subject, at in erasures.unfinished(project.ledger).items():
-        began = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
-        told = f"begun {began} and stopped before its end (subject {subject[:SHORT]})"
+        told = f"begun {when(at)} and stopped before its end (subject {subject[:SHORT]})"
         fix = "volano forget --subject ID, with the same ID, ends it"
         yield Finding("erasure", told, True, fix)
 
@@ -186,7 +186,7 @@ def _artifacts(project: Project, repair: bool) -> Iterator[Finding]:
 def _references(project: Project) -> Iterator[Finding]:
     """Rows that speak of artifacts that are not there, and artifacts no row speaks of."""
     ledger, store = project.ledger, project.store
-    there = {name: noun for noun in _NOUNS for name in store.hashes(noun)}
+    there = {name: noun for noun in NOUNS for name in store.hashes(noun)}
     expected = checks.recorded(ledger)
     champion = releases.champion(ledger)
     if champion is not None:
@@ -210,20 +210,20 @@ def _references(project: Project) -> Iterator[Finding]:
 
 
 def _is_erased(project: Project, noun: str, name: str) -> bool:
-    kind = next((kind for kind in _NOUNS if kind.noun == noun), None)
+    kind = next((kind for kind in NOUNS if kind.noun == noun), None)
     return kind is not None and project.store.successor(kind, name) is not None
 
 
 def _subjects(project: Project, repair: bool) -> Iterator[Finding]:
     """The index of whose data is where, against the datasets that are there."""
     stale = []
-    for turn in turns.list_turns(project.ledger, state="finished"):
-        name = str((turn.result or {}).get("collected"))
+    finished = turns.list_turns(project.ledger, state="finished")
+    for name in dict.fromkeys(str((turn.result or {}).get("collected")) for turn in finished):
         try:
             dataset = project.store.open(Dataset, name)
         except VolanoError:
             continue  # told already, pruned, or erased
-        counts = Counter(filter(None, dataset.examples.column("subject").to_pylist()))
+        counts = Counter(filter(None, dataset.values("subject")))
         if checks.indexed_rows(project.ledger, dataset.ref) != counts.total():
             stale.append(dataset.short)
             if repair:

@@ -18,7 +18,7 @@ from volano.loop.config import ProjectConfig
 from volano.store import releases, turns
 from volano.store.artifacts import ArtifactStore
 from volano.store.ledger import Ledger
-from volano.store.state import STATE, find_state
+from volano.store.state import CACHE, STATE, find_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +85,7 @@ class Project:
     @cached_property
     def store(self) -> ArtifactStore:
         """Where artifacts are kept."""
-        return ArtifactStore(str(self.state / "artifacts"), self.state / "cache")
+        return ArtifactStore(str(self.state / "artifacts"), self.state / CACHE)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
 from volano.core.hashing import to_json
-from volano.core.nouns import Dataset, Model, Report
 from volano.loop.turn import lock_of
 from volano.store import audit, lineage, releases, turns
+from volano.store.artifacts import NOUNS
 from volano.store.checks import hashes_in
 from volano.store.locks import project_lock
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from volano.store.ledger import Ledger
 
 __all__ = ["Pruned", "prune"]
-
-_NOUNS = (Dataset, Model, Report)
 
 
 @dataclass(frozen=True)
@@ -70,16 +68,18 @@ def prune(
             )
         kept = _kept(project.ledger, max(num_turns, 1), max(num_releases, 0))
         # What took the place of an erased artifact is asked for by the old name.
-        kept |= {project.store.successor(noun, name) or "" for noun in _NOUNS for name in kept}
-        found = [(noun, name) for noun in _NOUNS for name in project.store.hashes(noun)]
+        store = project.store
+        old = [(noun, name) for noun in NOUNS for name in kept.intersection(store.buried(noun))]
+        kept |= {store.successor(noun, name) or "" for noun, name in old}
+        found = [(noun, name) for noun in NOUNS for name in store.hashes(noun)]
         leaving = [(noun, name) for noun, name in found if name not in kept]
-        removed = {f"{n.noun}:{name}": project.store.num_bytes(n, name) for n, name in leaving}
+        removed = {f"{n.noun}:{name}": store.num_bytes(n, name) for n, name in leaving}
         if removed and not is_rehearsal:
             detail = {"artifacts": list(removed), "turns": num_turns, "releases": num_releases}
             # Said first: whoever is killed below leaves no artifact of which nobody knows why.
             audit.record(project.ledger, by, "prune", detail)
             for noun, name in leaving:
-                project.store.remove(noun, name)
+                store.remove(noun, name)
     return Pruned(removed, len(found) - len(leaving))
 
 

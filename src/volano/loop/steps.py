@@ -11,6 +11,7 @@ from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
 from volano.loop.gate import gate_metric
 from volano.loop.stages import StageRun, stage_key
 from volano.store import releases, subjects, turns
+from volano.store.state import CACHE
 from volano.train.config import plan_learners, resolve_train
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Steps:
         )
         suppressed = subjects.suppressed(project.ledger)
         data = self.config.data
-        paths = fetch(data, project.root, project.state / "cache", os.environ, said)
+        paths = fetch(data, project.root, project.state / CACHE, os.environ, said)
         inputs = {
             "data": self.config.data.model_dump(mode="json"),
             "task": self.task_inputs,

@@ -17,7 +17,7 @@ from volano.serve.web import Gate, MethodError, error_reply, read_body, web_app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from starlette.routing import BaseRoute
+    from starlette.routing import Route
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from volano.serve.service import PredictionService
@@ -30,20 +30,22 @@ _HEADERS_OK = [(b"content-type", b"application/json")]
 
 
 def open_door(
-    service: PredictionService, routes: Sequence[BaseRoute], keys: Sequence[str] = ()
+    service: PredictionService, routes: Sequence[Route], keys: Sequence[str] = ()
 ) -> Door:
     """The whole application: predictions, and ``routes`` behind them."""
     gate = Gate(service.config, keys)
-    return Door(web_app(routes, gate), gate, WaitingRoom(service))
+    paths = frozenset(route.path for route in routes)
+    return Door(web_app(routes, gate), gate, WaitingRoom(service), paths)
 
 
 class Door:
     """Answers predictions itself, passes on everything else, and counts both."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, room: WaitingRoom) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, room: WaitingRoom, paths: frozenset[str]) -> None:
         self.app = app
         self.gate = gate
         self.room = room
+        self.paths = paths
         self.service: PredictionService = room.service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,5 +101,6 @@ class Door:
         try:
             await self.app(scope, receive, noted)
         finally:
-            path = scope["path"] if status not in (404, 405) else "other"
+            # What a client makes up is no name of a figure: there would be one for each.
+            path = scope["path"] if scope["path"] in self.paths else "other"
             self.service.metrics.requests[path, status] += 1

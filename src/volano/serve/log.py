@@ -134,10 +134,6 @@ class GroupLog:
             why=self.failed or Term("more come in than the disk takes"),
         )
 
-    def purge(self, before: float) -> int:
-        """Erase inputs older than a time; their hashes stay."""
-        return self.store.purge(before)
-
     def _write_groups(self) -> None:
         while True:
             with self._changed:

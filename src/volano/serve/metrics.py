@@ -102,7 +102,7 @@ class Board:
     def __init__(self, folder: Path | None = None, worker: int = 0) -> None:
         self._folder = folder
         self.worker = worker
-        self._before = [(name, labels, value) for name, labels, value in self._left_by(worker, "c")]
+        self._before, _ = self._left_by(worker)
 
     def with_earlier(self, counters: Iterable[Sample]) -> list[Sample]:
         """Counters of this worker and of those that had its number before it died."""
@@ -124,8 +124,9 @@ class Board:
         told = list(counters)
         shown = _of_worker(self.worker, gauges)
         for other in self._workers() - {self.worker}:
-            told += self._left_by(other, "c")
-            shown += _of_worker(other, self._left_by(other, "g"))
+            counted, now = self._left_by(other)
+            told += counted
+            shown += _of_worker(other, now)
         return render([*_summed(told), *shown])
 
     def _workers(self) -> set[int]:
@@ -133,14 +134,16 @@ class Board:
             return {self.worker}
         return {int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdigit()}
 
-    def _left_by(self, worker: int, kind: str) -> list[Sample]:
+    def _left_by(self, worker: int) -> tuple[list[Sample], list[Sample]]:
+        """Counters and gauges, of one moment."""
         if self._folder is None:
-            return []
+            return [], []
         try:
             left: dict[str, Any] = json.loads((self._folder / f"{worker}.json").read_text("utf-8"))
         except (OSError, ValueError):
-            return []
-        return [(name, labels, value) for name, labels, value in left[kind]]
+            return [], []
+        counters, gauges = ([(name, labels, n) for name, labels, n in left[k]] for k in "cg")
+        return counters, gauges
 
 
 def render(samples: Iterable[Sample]) -> str:

@@ -173,27 +173,31 @@ class PredictionService:
         rows = [row for request in asked for row in request.rows]
         answers = serving.predictor.predict(rows, explain=asked[0].explain)
         latency_ms = (time.perf_counter() - began) * 1000
-        texts = [self._output(answer) for answer in answers]
-        ids = prediction_ids(len(texts))
-        self._log(asked, rows, texts, ids, (serving.release.model, latency_ms))
+        outputs = [self._output(answer) for answer in answers]
+        ids = prediction_ids(len(outputs))
+        logged = [output for output, _ in outputs]
+        self._log(asked, rows, logged, ids, (serving.release.model, latency_ms))
         bodies, start = [], 0
         told = b'{"model":%b,"predictions":[' % dump_json(serving.short)
         for request in asked:
             end = start + len(request.rows)
             parts = [
-                b'{"id":"%b",%b' % (ids[n].encode(), _with_reasons(texts[n], answers[n])[1:])
-                for n in range(start, end)
+                b'{"id":"%b",%b' % (ids[n].encode(), outputs[n][1][1:]) for n in range(start, end)
             ]
             bodies.append(told + b",".join(parts) + b"]}")
             start = end
         return bodies
 
-    def _output(self, answer: Answer) -> bytes:
+    def _output(self, answer: Answer) -> tuple[bytes, bytes]:
+        """As it is logged, and as it is told: reasons can be asked for again."""
         if not math.isfinite(answer.confidence):
             raise ArithmeticError("a model answered with a score that is no number")
         said = self.task.output(answer)
-        said.pop("reasons", None)
-        return _encode(said)
+        reasons = said.pop("reasons", None)
+        logged = _encode(said)
+        if reasons is None:
+            return logged, logged
+        return logged, logged[:-1] + b',"reasons":' + _encode(reasons) + b"}"
 
     def describe(self) -> dict[str, Any]:
         """What ``GET /v1/model`` says.
@@ -275,7 +279,7 @@ class PredictionService:
         if self.config.retention_days == "forever":
             return 0
         self.log.flush()
-        return self.log.purge(now - self.config.retention_days * _DAY)
+        return self.store.purge(now - self.config.retention_days * _DAY)
 
     def _follow(self) -> None:
         """Poll until stopped; whatever goes wrong in one round is said once, and tried again."""
@@ -342,14 +346,6 @@ class PredictionService:
             return row, False
         masked: dict[str, Any] = mask_values(row)
         return masked, masked != row
-
-
-def _with_reasons(text: bytes, answer: Answer) -> bytes:
-    """Reasons are told and not logged: they can be asked for again."""
-    if not answer.reasons:
-        return text
-    told = [{"text": piece, "weight": weight} for piece, weight in answer.reasons]
-    return text[:-1] + b',"reasons":' + _encode(told) + b"}"
 
 
 def utc(at: float) -> str:

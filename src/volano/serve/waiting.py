@@ -59,11 +59,6 @@ class WaitingRoom:
         self._task: asyncio.Task[None] | None = None
         self._typical_seconds: float | None = None  # of a short batch; unknown until one was timed
 
-    @property
-    def num_rows(self) -> int:
-        """Rows that wait for their answer."""
-        return self.service.num_waiting
-
     async def answer(self, asked: PredictRequest) -> bytes:
         """The body of the answer.
 
@@ -72,12 +67,13 @@ class WaitingRoom:
             TooLateError: the answer did not come in time.
         """
         num = len(asked.rows)
-        if self.num_rows and self.num_rows + num > self.service.config.max_waiting:
+        waiting = self.service.num_waiting
+        if waiting and waiting + num > self.service.config.max_waiting:
             raise QueueFullError(
                 "{count} rows wait for their answers; {limit} may",
                 where="serve.max_waiting",
                 fix="send it again after the seconds that Retry-After says",
-                count=self.num_rows,
+                count=waiting,
                 limit=self.service.config.max_waiting,
             )
         loop = asyncio.get_running_loop()

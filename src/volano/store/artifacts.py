@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from volano.store.remote import RemoteFolder
 
-__all__ = ["ArtifactStore", "Fault", "FaultKind"]
+__all__ = ["NOUNS", "ArtifactStore", "Fault", "FaultKind"]
 
 FaultKind = Literal["damaged", "newer", "leftover", "unknown"]
 A = TypeVar("A", bound=Artifact)
-NOUNS = (Dataset, Model, Report)
+NOUNS: tuple[type[Artifact], ...] = (Dataset, Model, Report)
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,10 @@ class ArtifactStore:
     def hashes(self, noun: type[Artifact]) -> tuple[str, ...]:
         """The names of all artifacts of one noun, damaged ones too."""
         return tuple((self._remote or self._here).hashes(noun.noun))
+
+    def buried(self, noun: type[Artifact]) -> tuple[str, ...]:
+        """The names of all artifacts of one noun that have a tombstone."""
+        return tuple(buried(self._remote or self._here, noun.noun))
 
     def successor(self, noun: type[Artifact], name: str) -> str | None:
         """What took the place of an erased artifact, empty for nothing; None for any other."""

@@ -58,9 +58,14 @@ def move_state(place: Path, target: Path, lock: str) -> int:
                 _switch(place, target)
                 if ledger is not None:  # a late comer that waits for it must not write into it
                     os.truncate(old / LEDGER, 0)
-        num_bytes = sum(path.stat().st_size for _, path in state_files(place, cached=True))
+        num_bytes = _num_bytes(place)
         _remove_old(target)
-    return num_bytes + (target / LEDGER).stat().st_size if (target / LEDGER).exists() else num_bytes
+    return num_bytes
+
+
+def _num_bytes(state: Path) -> int:
+    paths = [*(path for _, path in state_files(state, cached=True)), state / LEDGER]
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def _is_switched(place: Path, target: Path) -> bool:
@@ -131,9 +136,8 @@ def _in_use(path: Path) -> BusyError:
 def _copy(source: Path, target: Path, ledger: sqlite3.Connection | None) -> None:
     """Bring ``target`` to the state of ``source``; what an earlier try copied whole is kept."""
     files = dict(state_files(source, cached=True))
-    num_bytes = sum(path.stat().st_size for path in files.values())
     num_there = sum(p.stat().st_size for p in target.rglob("*") if p.is_file())
-    require_space(target, num_bytes + (source / LEDGER).stat().st_size - num_there)
+    require_space(target, _num_bytes(source) - num_there)
     target.mkdir(parents=True, exist_ok=True)
     write_file(target / _COPYING, str(source).encode())
     for name, path in files.items():

@@ -83,7 +83,8 @@ def _several_kinds(path: Path, found: Counter[str]) -> DataError:
 
 def _beside(path: Path, files: Sequence[Path], read: Sequence[Path]) -> dict[str, str]:
     """What lies there and is not read."""
-    left = [file.relative_to(path).as_posix() for file in files if file not in set(read)]
+    known = set(read)
+    left = [file.relative_to(path).as_posix() for file in files if file not in known]
     return {"left_out": ", ".join(left[:20])} if left else {}
 
 

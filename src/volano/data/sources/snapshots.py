@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -196,9 +197,8 @@ def source_fingerprint(
     found = {}
     for source in config.sources:
         path = (paths or {}).get(source.path, root / source.path)
-        if not path.is_dir():
+        if not stat.S_ISDIR(stat_source(path).st_mode):
             require_file(path)
-        stat_source(path)
         found[source.path] = hash_source(path)
     if names:
         require_file(root / names)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from volano.compute import usable_cores
 from volano.data.naming import group_digests
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _alike(texts: pa.LargeStringArray, threshold: float) -> NDArray[np.int64]:
     def sign(part: slice) -> None:
         signatures_KT[:, part] = signatures(shingle(texts.take(pa.array(order[part]))))
 
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(_THREADS, usable_cores())) as threads:
         for _ in threads.map(sign, _blocks(sizes)):
             pass
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PLACES", "Shingles", "are_alike", "count_symbols", "shingle", "signatures"]
 
-WIDTH = 3  # symbols in a shingle
 PLACES = 64  # of a signature
 _BASE = np.uint64(2 * 0x110000 + 1)  # over the largest symbol; its cube is under 2**64
 _NOTHING = np.uint64(2**64 - 1)  # no shingle
