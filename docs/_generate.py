@@ -112,7 +112,7 @@ def settings_reference() -> str:
             meaning = sections.get("Attributes", {}).get(name, "")
             kind = _type_of(field.annotation, field.metadata)
             if _model_within(field.annotation) is not None:
-                anchor = f"{place}.{name}".strip(".").replace(".", "")
+                anchor = re.sub(r"[^a-z_]", "", f"{place}.{name}")
                 kind = f"[{kind}](#{anchor})"
             rows.append((f"`{name}`", kind, _default_of(field), _cell(meaning)))
         heading = f"`{place}`" if place else "The file"
