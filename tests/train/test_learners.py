@@ -165,7 +165,7 @@ def trained(learner: Learner, rows: TrainingSet, folder: Path) -> Model:
     outcomes = LabelOutcomes(
         rows.labels, rows.truth_NC, found.decided_HC, found.scores_HC, rows.is_multiple
     )
-    write_held_out(folder, Marked(outcomes, rows.unit_N))
+    write_held_out(folder, Marked(outcomes, rows.unit_N, np.arange(len(rows))))
     return Model(learner.name, folder)
 
 

@@ -136,7 +136,7 @@ def answered(folder: Path, name: str, right: list[bool], units: list[int] | None
     decided = np.array([[one, not one] for one in right])
     outcomes = LabelOutcomes(("no", "yes"), truth, decided, decided * 0.9 + 0.05, False)
     unit_N = np.arange(len(right)) if units is None else np.array(units)
-    write_held_out(folder, Marked(outcomes, unit_N))
+    write_held_out(folder, Marked(outcomes, unit_N, np.arange(len(unit_N))))
     return Model(name, folder, {"learner": name})
 
 

@@ -1,14 +1,15 @@
 """The bundle: a folder in open formats with all that an answer needs.
 
-``model.json`` says what answers and how (``Spec``), ``weights.safetensors`` holds the arrays. The
-artifact store adds the card and the manifest of hashes. Older formats stay readable; a newer one is
-refused with the reason.
+``model.json`` says what answers and how (``Spec``), ``weights.safetensors`` holds the arrays; an
+engine may keep files of its own beside them (a graph, a tokenizer). The artifact store adds the
+card and the manifest of hashes. Older formats stay readable; a newer one is refused with the reason.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,8 +55,13 @@ class Spec:
     format: int = FORMAT
 
 
-def write_bundle(folder: Path, spec: Spec, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write ``model.json`` and ``weights.safetensors`` into ``folder``."""
+def write_bundle(
+    folder: Path,
+    spec: Spec,
+    arrays: Mapping[str, NDArray[Any]],
+    files: Mapping[str, bytes] = MappingProxyType({}),
+) -> None:
+    """Write ``model.json``, ``weights.safetensors`` and the engine's ``files`` into ``folder``."""
     from safetensors.numpy import save
 
     text = json.dumps(asdict(spec), ensure_ascii=False, indent=1, sort_keys=True)
@@ -63,6 +69,10 @@ def write_bundle(folder: Path, spec: Spec, arrays: Mapping[str, NDArray[Any]]) -
     # The format sorts by name, so the same arrays give the same bytes and so the same model.
     whole = {name: np.ascontiguousarray(found) for name, found in arrays.items()}
     (folder / "weights.safetensors").write_bytes(save(whole))
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def read_spec(folder: Path) -> Spec:

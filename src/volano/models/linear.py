@@ -12,6 +12,7 @@ from volano.models.text_features import Rows, TextFeaturiser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -74,7 +75,9 @@ class LinearEngine:
     heads: tuple[Head, ...]
 
     @classmethod
-    def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+    def load(
+        cls, folder: Path, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
         """From ``settings`` and ``arrays`` as given by the methods of these names."""
         heads = tuple(
             Head(

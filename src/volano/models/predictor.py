@@ -65,7 +65,7 @@ class Predictor:
             )
         arrays = read_arrays(folder)
         try:
-            engine = ENGINES[spec.engine].load(spec.settings, arrays)
+            engine = ENGINES[spec.engine].load(folder, spec.settings, arrays)
             made = cls(spec, engine, Calibration.load(spec.calibration, arrays))
             made._try_out()
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -30,6 +30,11 @@ class LabelOutcomes:
     scores_NC: Floats
     is_multiple: bool
 
+    def at(self, row_M: NDArray[np.int64]) -> LabelOutcomes:
+        """Those of these rows."""
+        parts = self.truth_NC[row_M], self.decided_NC[row_M], self.scores_NC[row_M]
+        return LabelOutcomes(self.labels, *parts, self.is_multiple)
+
     @property
     def right_N(self) -> NDArray[np.bool_]:
         """Whether the decided labels are exactly the true ones."""

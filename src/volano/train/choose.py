@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class Choice:
     Attributes:
         candidate: hash of the model that was chosen.
         baseline: hash of the cheapest learner's model.
-        figures: each learner's figure on held-out rows.
+        figures: each learner's figure on the rows that none had seen.
         gains: of a dearer learner over the best cheaper one.
         why: all this in a sentence.
     """
@@ -50,11 +51,12 @@ class Choice:
 def choose(natives: Sequence[Model], metric: Metric, named: str = "auto") -> Choice:
     """The best of ``natives`` (cheapest first) on rows that no answering model had seen.
 
-    A dearer model must beat the best cheaper one with an interval that excludes zero; both answer
-    the same rows. A learner that the project names is taken as it is.
+    A dearer model must beat the best cheaper one with an interval that excludes zero, on the rows
+    that neither had seen. A learner that the project names is taken as it is.
     """
     marked = {native.learner: read_held_out(native.folder) for native in natives}
-    figures = {name: metric.of(found.outcomes) for name, found in marked.items()}
+    common_N = reduce(np.intersect1d, [found.row_N for found in marked.values()])
+    figures = {name: metric.of(found.at(common_N).outcomes) for name, found in marked.items()}
     by_name = {native.learner: native for native in natives}
     baseline = natives[0]
     gains: dict[str, Estimate] = {}
@@ -74,6 +76,7 @@ def choose(natives: Sequence[Model], metric: Metric, named: str = "auto") -> Cho
 
 
 def _gain(cheaper: Marked, dearer: Marked, metric: Metric) -> Estimate:
+    cheaper, dearer = cheaper.at(dearer.row_N), dearer.at(cheaper.row_N)
     units = np.unique(cheaper.unit_N, return_inverse=True)[1]
     draws = Draws(units, _DRAWS, derive_seed(0, "choose"))
     parts = [metric.parts(found.outcomes) for found in (dearer, cheaper)]

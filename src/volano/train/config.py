@@ -8,6 +8,8 @@ from pydantic import Field
 
 from volano.core.config import Config, Derived, Effort
 from volano.core.errors import ConfigError
+from volano.train.encoders.config import DistilConfig, EncoderConfig, LoraConfig
+from volano.train.loop.config import LoopConfig, OptimizerConfig
 from volano.train.suspects import MOST_SUSPECTS
 
 if TYPE_CHECKING:
@@ -24,19 +26,33 @@ class TrainConfig(Config):
 
     Attributes:
         learner: one learner by name; ``auto`` trains those of the task and takes the best.
+        base: the pretrained encoder of deep learners: a folder, or a name on the Hugging Face hub;
+            ``auto`` leaves them out unless one is named, and then takes a small one for the
+            project's language.
         folds: parts that training rows are cut into; each is answered by a model of the others.
         settings_tried: how many strengths of regularisation are compared.
         unknown_false_alarms: share of known texts that may be taken for unknown.
         suspects: most rows that are filed for review as likely wrong labels.
         seed: of folds and solvers; ``auto`` is the project's.
+        encoder: how an encoder becomes a classifier.
+        loop: how long and in what pieces networks are trained.
+        optimizer: how their weights move.
+        lora: of the learner ``lora``.
+        distil: of the learner ``distil``.
     """
 
     learner: str = "auto"
+    base: str = "auto"
     folds: Annotated[int, Field(ge=2, le=20)] | Literal["auto"] = "auto"
     settings_tried: Annotated[int, Field(ge=1, le=5)] | Literal["auto"] = "auto"
     unknown_false_alarms: float = Field(0.05, ge=0, le=0.5)
     suspects: int = Field(100, ge=0, le=MOST_SUSPECTS)
     seed: int | Literal["auto"] = "auto"
+    encoder: EncoderConfig = EncoderConfig()
+    loop: LoopConfig = LoopConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    lora: LoraConfig = LoraConfig()
+    distil: DistilConfig = DistilConfig()
 
 
 _BY_EFFORT = {"quick": (3, 1), "normal": (5, 3), "thorough": (10, 5)}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from volano.models.bundle import read_spec
 from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["HELD_OUT", "Marked", "read_held_out", "write_held_out"]
@@ -21,14 +22,27 @@ HELD_OUT = "held_out.safetensors"
 
 @dataclass(frozen=True)
 class Marked:
-    """Held-out answers with their truth; ``unit_N``: rows of one unit are drawn together."""
+    """Held-out answers with their truth.
+
+    Attributes:
+        outcomes: truth, scores and decisions, a row each.
+        unit_N: rows of one unit are drawn together.
+        row_N: places in the training rows followed by the validation rows.
+    """
 
     outcomes: LabelOutcomes
     unit_N: NDArray[np.int64]
+    row_N: NDArray[np.int64]
+
+    def at(self, row_N: NDArray[np.int64]) -> Marked:
+        """Only those of these rows that were held out, in the order of their places."""
+        kept = np.flatnonzero(np.isin(self.row_N, row_N))
+        kept = kept[np.argsort(self.row_N[kept], kind="stable")]
+        return Marked(self.outcomes.at(kept), self.unit_N[kept], self.row_N[kept])
 
 
 def write_held_out(folder: Path, marked: Marked) -> None:
-    """Write truth, scores and decisions, shape (rows, labels) each, and units."""
+    """Write truth, scores and decisions, shape (rows, labels) each, units and places."""
     from safetensors.numpy import save
 
     arrays = {
@@ -36,6 +50,7 @@ def write_held_out(folder: Path, marked: Marked) -> None:
         "decided": marked.outcomes.decided_NC,
         "truth": marked.outcomes.truth_NC,
         "unit": marked.unit_N,
+        "row": marked.row_N,
     }
     (folder / HELD_OUT).write_bytes(save(arrays))
 
@@ -46,4 +61,5 @@ def read_held_out(folder: Path) -> Marked:
 
     arrays, spec = load_file(folder / HELD_OUT), read_spec(folder)
     answers = arrays["truth"], arrays["decided"], arrays["scores"]
-    return Marked(LabelOutcomes(spec.labels, *answers, spec.is_multiple), arrays["unit"])
+    outcomes = LabelOutcomes(spec.labels, *answers, spec.is_multiple)
+    return Marked(outcomes, arrays["unit"], arrays["row"])

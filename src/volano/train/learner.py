@@ -16,6 +16,7 @@ from volano.models.predictor import join_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
 
-__all__ = ["Fitted", "HeldOut", "Learner", "Lesson", "TrainingSet"]
+__all__ = ["Base", "Fitted", "HeldOut", "Learner", "Lesson", "TrainingSet"]
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,39 @@ class TrainingSet:
 
 
 @dataclass(frozen=True)
+class Base:
+    """A pretrained encoder on this machine.
+
+    Attributes:
+        name: as the project named it: a folder, or a name on the hub.
+        folder: its ``config.json``, ``tokenizer.json`` and weights.
+        hash: of everything in it that shapes what it computes.
+    """
+
+    name: str
+    folder: Path
+    hash: str
+
+
+@dataclass(frozen=True)
 class Lesson:
-    """What a learner gets: rows to learn from, rows to choose by, and models it builds on."""
+    """What a learner gets: rows to learn from, rows to choose by, and what it builds on.
+
+    Attributes:
+        train: rows to learn from.
+        valid: rows to choose settings by.
+        parts: models of the learners that it names as its parts.
+        base: the pretrained encoder, for learners that start from one.
+        scratch: a folder of this very training that outlives a kill; None keeps nothing.
+        cache: a folder for what can be computed again, shared by all turns; None keeps nothing.
+    """
 
     train: TrainingSet
     valid: TrainingSet
     parts: Mapping[str, Model] = field(default_factory=dict)
+    base: Base | None = None
+    scratch: Path | None = None
+    cache: Path | None = None
 
     @cached_property
     def rows(self) -> TrainingSet:
@@ -114,13 +142,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training leaves."""
+    """What training leaves; ``files`` go into the bundle beside the arrays, by relative path."""
 
     spec: Spec
     arrays: Mapping[str, NDArray[Any]]
     held_out: HeldOut
     reference: ReferenceAnswers
     told: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class ReferenceAnswers(Protocol):
@@ -140,6 +169,16 @@ class Learner(Protocol):
     @property
     def parts(self) -> tuple[str, ...]:
         """Learners whose models it builds on; they are trained before it, on the same rows."""
+        ...
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The settings of ``TrainConfig`` that shape what it makes; others leave it as it is."""
+        ...
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether it starts from a pretrained encoder."""
         ...
 
     def fits(self, task: Task) -> bool:

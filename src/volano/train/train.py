@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from volano.store.artifacts import ArtifactStore
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
-    from volano.train.learner import Fitted, Learner
+    from volano.train.learner import Base, Fitted, Learner
 
 __all__ = ["BESIDE", "Plan", "train"]
 
@@ -46,10 +46,13 @@ _REFERENCE_ROWS = 512
 
 @dataclass(frozen=True)
 class Plan:
-    """A learner, and the native models that it builds on."""
+    """A learner, and what it builds on; the fields are those of ``Lesson``."""
 
     learner: Learner
     parts: Mapping[str, Model] = field(default_factory=dict)
+    base: Base | None = None
+    scratch: Path | None = None
+    cache: Path | None = None
 
 
 def train(
@@ -67,7 +70,7 @@ def train(
     """
     training, valid = _rows(task, data, "train"), _rows(task, data, "validation")
     _refuse_nothing_to_learn(training, data)
-    lesson = Lesson(training, valid, plan.parts)
+    lesson = Lesson(training, valid, plan.parts, plan.base, plan.scratch, plan.cache)
     fitted = plan.learner.fit(lesson, config, events)
     both = lesson.rows
     outcomes = LabelOutcomes(
@@ -77,10 +80,12 @@ def train(
         fitted.held_out.scores_HC,
         task.is_multiple,
     )
-    marked = Marked(outcomes, both.unit_N[fitted.held_out.row_H])
+    row_H = fitted.held_out.row_H
+    marked = Marked(outcomes, both.unit_N[row_H], row_H)
     held_out = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
     with store.draft() as folder:
-        write_bundle(folder, fitted.spec, {**fitted.arrays, **_curve(fitted, marked)})
+        arrays = {**fitted.arrays, **_curve(fitted, marked)}
+        write_bundle(folder, fitted.spec, arrays, fitted.files)
         _write_reference(folder, fitted, both)
         write_held_out(folder, marked)
         ids = [

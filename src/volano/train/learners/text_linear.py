@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BAYES", "BLEND", "LINEAR", "TextBlend", "TextLinear"]
 
+LIGHT = frozenset({"folds", "settings_tried", "unknown_false_alarms", "seed"})
 _FITS = {"separator": fit_separator, "bayes": fit_bayes}
 _SHARES = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the second head
 
@@ -52,6 +53,8 @@ class TextLinear:
     name: str
     head: str
     parts: tuple[str, ...] = ()
+    reads: frozenset[str] = LIGHT
+    needs_base: bool = False
 
     def fits(self, task: Task) -> bool:
         """Texts with one label or with several."""
@@ -76,6 +79,8 @@ class TextBlend:
 
     name: str
     parts: tuple[str, ...]
+    reads: frozenset[str] = LIGHT
+    needs_base: bool = False
 
     def fits(self, task: Task) -> bool:
         """Texts with one label; with several, weighing the heads did not pay."""
@@ -85,7 +90,7 @@ class TextBlend:
         """Choose shares and temperature on the parts' held-out answers."""
         rows = lesson.rows
         bundles = [lesson.parts[name].folder for name in self.parts]
-        engines = [LinearEngine.load(read_spec(b).settings, read_arrays(b)) for b in bundles]
+        engines = [LinearEngine.load(b, read_spec(b).settings, read_arrays(b)) for b in bundles]
         # A head's held-out log probabilities are its decision values, up to what a softmax
         # does not see.
         values = [np.log(np.maximum(read_held_out(b).outcomes.scores_NC, 1e-12)) for b in bundles]

@@ -1,0 +1,69 @@
+"""From text to token numbers, by ``tokenizers`` alone: the same code in training and in service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from volano.core.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["TOKENIZER", "Tokens"]
+
+TOKENIZER = "tokenizer.json"
+_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A tokenizer; texts over ``max_tokens`` are cut there, special tokens kept."""
+
+    tokenizer: Any
+    max_tokens: int
+
+    @classmethod
+    def load(cls, content: bytes, max_tokens: int) -> Self:
+        """From the bytes of a ``tokenizer.json``.
+
+        Raises:
+            MissingExtraError: tokenizers is not installed.
+            ValueError: the bytes are no tokenizer.
+        """
+        try:
+            from tokenizers import Tokenizer
+        except ImportError:
+            raise MissingExtraError(
+                "an encoder needs the package {package}, which is not installed",
+                fix="pip install 'volano[encoders]'",
+                package="tokenizers",
+            ) from None
+        try:
+            made = Tokenizer.from_str(content.decode("utf-8"))
+        except Exception as error:  # noqa: BLE001  (tokenizers raises Exception itself)
+            raise ValueError(f"{TOKENIZER}: {error}") from None
+        made.no_padding()
+        made.enable_truncation(max_tokens)
+        return cls(made, max_tokens)
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Token numbers of each text, special tokens included; at least one token a text."""
+        found: list[NDArray[np.int32]] = []
+        for start in range(0, len(texts), _AT_ONCE):
+            part = self.tokenizer.encode_batch_fast(list(texts[start : start + _AT_ONCE]))
+            found += [np.array(one.ids or [0], np.int32) for one in part]
+        return found
+
+    def count_cut(self, texts: Sequence[str]) -> int:
+        """How many texts are longer than ``max_tokens``."""
+        self.tokenizer.no_truncation()
+        try:
+            part = self.tokenizer.encode_batch_fast(list(texts))
+            return sum(len(one.ids) > self.max_tokens for one in part)
+        finally:
+            self.tokenizer.enable_truncation(self.max_tokens)

@@ -1,0 +1,1 @@
+"""What encoders of text share in training: the base, tokens, losses, embeddings."""
