@@ -369,6 +369,65 @@ def test_batches_of_one_file_make_the_dataset_that_the_whole_file_makes(
         assert found.hash == whole.hash
 
 
+def test_rows_whose_keys_come_in_other_orders_have_one_name_in_one_window_and_in_several(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"text": f"text {n % 5}", "label": "ab"[n % 2], "n": n % 3} for n in range(20)]
+    rows[10:] = [dict(reversed(row.items())) for row in rows[10:]]
+    workshop.write("a.jsonl", "\n".join(map(json.dumps, rows)))
+    whole = workshop.collect("a.jsonl")
+    monkeypatch.setattr("volano.data.sources.files._LINES", 3)
+    again = workshop.collect("a.jsonl", previous=whole)
+    assert again.hash == whole.hash
+    assert again.card["changes"] == {"new": 0, "edited": 0, "deleted": 0, "kept": 20}
+
+
+def test_a_column_that_is_empty_for_a_while_is_of_one_kind_in_any_windows(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: dict[str, list[object]] = {
+        "n": [None] * 8 + [1, None],
+        "share": [None, 1] + [None] * 7 + [0.5],
+        "tags": [[]] * 7 + [["x"], [], None],
+        "never": [None] * 10,
+        "hollow": [[]] * 10,
+        "o": [None] * 9 + [{"null": 1}],
+        "deep": [[{}]] * 10,
+    }
+    cells = [dict(zip(late, row, strict=True)) for row in zip(*late.values(), strict=True)]
+    rows = [{"text": f"text {n}", "label": "a", **cells[n]} for n in range(10)]
+    workshop.write("a.jsonl", "\n".join(map(json.dumps, rows)))
+    whole = workshop.collect("a.jsonl")
+    columns = whole.card["schema"]["columns"]
+    assert {name: columns[name] for name in late} == {
+        "n": "int64",
+        "share": "double",
+        "tags": "list<item: string>",
+        "never": "string",
+        "hollow": "string",
+        "o": "struct<null: int64>",
+        "deep": "string",
+    }
+    for size in (1, 3):
+        monkeypatch.setattr("volano.data.sources.files._LINES", size)
+        again = workshop.collect("a.jsonl", previous=whole)
+        assert again.hash == whole.hash
+        assert again.card["changes"]["kept"] == 10
+        assert again.card["sources"] == whole.card["sources"]
+
+
+def test_a_source_with_an_empty_column_leaves_the_kind_that_another_gives_it(
+    workshop: Workshop,
+) -> None:
+    workshop.write("a.jsonl", '{"text": "hi", "label": "a", "n": null}')
+    workshop.write("b.jsonl", '{"text": "you", "label": "a", "n": 2}')
+    pq.write_table(
+        pa.table({"text": ["he"], "label": ["a"], "n": pa.nulls(1)}), workshop.root / "c.parquet"
+    )
+    collected = workshop.collect("a.jsonl", "b.jsonl", "c.parquet")
+    assert [row["n"] for row in workshop.rows(collected, "fields")] == [None, 2, None]
+
+
 def test_kinds_that_differ_between_batches_are_told_and_named_alike(workshop: Workshop) -> None:
     tables = [pa.table({"text": ["hi"], "label": ["a"], "n": [n]}) for n in (1, 0.5, "one")]
 

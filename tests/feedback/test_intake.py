@@ -19,7 +19,7 @@ from volano.serve.server import Server, listen
 from volano.serve.web import Gate, web_app
 from volano.store.ledger import Ledger
 from volano.store.predictions import add_predictions, list_feedback
-from volano.store.subjects import suppress
+from volano.store.subjects import suppress_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +80,8 @@ def test_a_sender_is_told_that_words_about_an_erased_person_are_not_kept(
     ledger: Ledger, task: TextClassification, predicted: Predicted
 ) -> None:
     add_predictions(ledger, [predicted("p1")])
-    suppress(ledger, "C-0252", reason="asked", by="ann")
+    with ledger.write() as connection:
+        suppress_within(connection, "C-0252", reason="asked", by="ann")
     signal = {"prediction": "p1", "label": "loan", "comment": "C-0252 called"}
     (told,) = record_feedback(ledger, task, signal)
     assert told["status"] == "attached"

@@ -81,6 +81,21 @@ def test_readyz_waits_for_a_model(make_service: Any, serve: Any, ledger: Ledger)
     assert guarded == [401, 401]
 
 
+def test_paths_that_a_client_makes_up_name_no_figure(
+    make_service: Callable[..., Any], serve: Any
+) -> None:
+    with serve(make_service(), keys=(KEY,)) as url:
+        for path in ("/nowhere", "/%22%7d%0avolano_rows_total%209%0a", "/metrics/", "/docs"):
+            assert httpx.get(url + path).status_code == 401
+        text = httpx.get(f"{url}/metrics", headers={"authorization": f"Bearer {KEY}"}).text
+    asked = {name for name in figures(text) if name.startswith("volano_requests_total")}
+    assert asked == {
+        f'volano_requests_total{{path="{path}",status="401"}}' for path in ("/docs", "other")
+    }
+    assert figures(text)['volano_requests_total{path="other",status="401"}'] == 3
+    assert figures(text)["volano_rows_total"] == 0
+
+
 def test_the_page_loads_nothing_from_elsewhere_and_names_every_path(url: str) -> None:
     page = httpx.get(f"{url}/docs").text
     document = httpx.get(f"{url}/v1/openapi.json").json()

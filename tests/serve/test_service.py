@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from volano.core.errors import StoreError, UserError
+from volano.core.errors import MissingExtraError, StoreError, UserError
 from volano.core.events import Event, Events
 from volano.serve import NotReadyError, ServeConfig
 from volano.serve.ledger import LedgerModels
@@ -199,6 +199,21 @@ def test_an_unexpected_fault_of_a_load_does_not_end_the_watch(
             ask(service, {"inputs": [{"body": "card"}]})
         promote(ledger, A, because="second", by="test")
         assert until(lambda: service.serving is not None)
+
+
+def test_a_model_that_lacks_a_library_says_what_to_install(
+    ledger: Ledger, make_service: Make, ask: Ask
+) -> None:
+    remedy = "pip install 'volano[encoder]'  # {once}"
+
+    def load(model: str) -> object:
+        raise MissingExtraError("this model needs onnxruntime", fix=remedy)
+
+    promote(ledger, MISSING, because="first", by="test")
+    with make_service(load) as service, pytest.raises(NotReadyError) as caught:
+        ask(service, {"inputs": [{"body": "card"}]})
+    assert caught.value.what.endswith("could not be loaded: this model needs onnxruntime")
+    assert caught.value.fix == caught.value.to_dict("zh")["try"] == remedy
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,22 @@ def test_a_backup_with_a_ledger_of_a_later_schema_is_refused(tmp_path: Path) -> 
     assert not (tmp_path / "r").exists()
 
 
+def test_a_backup_whose_ledger_is_none_is_refused(tmp_path: Path) -> None:
+    state, settings = project(tmp_path)
+    write_backup(state, settings, tmp_path / "b.tar")
+    garbage = b"not a database" * 1000
+    hashed = hashlib.sha256(garbage).hexdigest()
+
+    def spoilt(name: str, content: bytes) -> tuple[str, bytes]:
+        if name == "hashes.json":
+            content = json.dumps({**json.loads(content), "state/ledger.db": hashed}).encode()
+        return name, garbage if name == "state/ledger.db" else content
+
+    with pytest.raises(StoreError, match="the ledger cannot be used"):
+        read_backup(rewritten(tmp_path / "b.tar", spoilt), tmp_path / "r", settings)
+    assert not (tmp_path / "r").exists()
+
+
 def test_damage_is_told_when_it_is_backed_up(tmp_path: Path) -> None:
     state, settings = project(tmp_path)
     weights = next(state.rglob("weights.bin"))

@@ -53,6 +53,17 @@ def test_a_moved_state_is_found_through_a_link_and_can_be_moved_again(tmp_path: 
     assert find_state(state) == state
 
 
+def test_a_state_that_has_no_ledger_yet_moves(tmp_path: Path) -> None:
+    state, there = tmp_path / "shop" / ".volano", tmp_path / "there"
+    state.mkdir(parents=True)
+    (state / "notes.txt").write_bytes(b"seven b")
+    assert move_state(state, there, LOCK) == 7
+    assert state.resolve() == there
+    assert (state / "notes.txt").read_bytes() == b"seven b"
+    assert not (there / "ledger.db").exists()
+    assert not aside_of(state).exists()
+
+
 def test_a_project_folder_with_its_state_can_simply_be_moved_or_copied(tmp_path: Path) -> None:
     state, _ = project(tmp_path)
     shutil.copytree(state.parent, tmp_path / "copy")

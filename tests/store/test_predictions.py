@@ -23,7 +23,7 @@ from volano.store.predictions import (
     purge_predictions,
 )
 from volano.store.reviews import ReviewItem, answered_reviews, file_reviews, open_reviews
-from volano.store.subjects import suppress
+from volano.store.subjects import suppress_within
 
 if TYPE_CHECKING:
     from volano.store.ledger import Ledger
@@ -93,7 +93,8 @@ def test_retention_erases_what_people_wrote_and_keeps_what_is_counted(ledger: Le
 def test_words_about_an_erased_person_are_not_kept(ledger: Ledger) -> None:
     (before,) = prediction_ids(1)
     time.sleep(0.002)
-    suppress(ledger, "C-0252", reason="asked", by="ann")
+    with ledger.write() as connection:
+        suppress_within(connection, "C-0252", reason="asked", by="ann")
     time.sleep(0.002)
     (on_its_way,) = prediction_ids(1)
     row = PredictionRow("theirs", 1.0, "m", "{}", "h", '{"label":"a"}', "C-0252", None, 1.0)

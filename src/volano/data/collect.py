@@ -268,7 +268,11 @@ def _gather(gathered: _Gathered, source: SourceConfig, order: int, feed: Collect
     }
     slices = gathered.spool.slices(kinds, first, len(gathered.spool))
     # What a row says has one hash in whatever order its columns come; another kind may say it anew.
-    is_cast = any(one.type != kinds.field(one.name).type for schema in schemas for one in schema)
+    is_cast = any(
+        one.type != kinds.field(one.name).type and not types.is_null(one.type)
+        for schema in schemas
+        for one in schema
+    )
     return Part(
         first,
         slices,
@@ -282,10 +286,8 @@ def _gather(gathered: _Gathered, source: SourceConfig, order: int, feed: Collect
 
 
 def _kinds_of(schemas: Sequence[pa.Schema], spool: Spool, first: int) -> pa.Schema:
-    """The columns of one source, whose batches may differ."""
-    if len(schemas) == 1:
-        return schemas[0]
-    return _settled(unite_kinds(schemas), schemas, spool, first)
+    """The columns of one source, whose batches may differ; other sources may fill empty ones."""
+    return _settled(unite_kinds(schemas, is_whole=False), schemas, spool, first)
 
 
 def _settled(
@@ -356,19 +358,11 @@ def _read_rows(
                     found.append(read(left))
                     tables.append(found[-1].rows)
     rows = pa.concat_tables(tables)
-    has_key = [
-        np.zeros(one.rows.num_rows, bool) if one.keys is None else _filled(one.keys)
-        for one in found
-    ]
-    kept = keep_rows(rows, np.concatenate(has_key), feed.suppressed)
+    has_key = np.concatenate([one.has_key for one in found])
+    kept = keep_rows(rows, has_key, feed.suppressed)
     _set_aside(gathered, rows, kept, found, cells)
     said = [one.said for one in found if one.said is not None]
     return kept.rows, np.concatenate(said) if said else None, kept
-
-
-def _filled(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = column.is_valid().to_numpy()
-    return found
 
 
 def _set_aside(

@@ -78,15 +78,22 @@ def unite(tables: Sequence[pa.Table]) -> pa.Array:
     return pa.StructArray.from_arrays(columns, fields=list(kinds))
 
 
-def unite_kinds(schemas: Sequence[pa.Schema]) -> pa.Schema:
-    """The columns of all tables, each of a kind that can hold its values in every table."""
+def unite_kinds(schemas: Sequence[pa.Schema], *, is_whole: bool = True) -> pa.Schema:
+    """The columns of all tables, each of a kind that can hold its values in every table.
+
+    Args:
+        schemas: of the tables.
+        is_whole: no table will follow: a column without any value is one of texts, not null.
+    """
     import pyarrow as pa
 
     kinds: dict[str, list[pa.DataType]] = {}
     for schema in schemas:
         for name, kind in zip(schema.names, schema.types, strict=True):
             kinds.setdefault(name, []).append(kind)
-    return pa.schema([(name, _kind_of(found)) for name, found in kinds.items()])
+    empty = (pa.list_(pa.null()), *([pa.null()] if is_whole else []))
+    united = {name: _kind_of(found) for name, found in kinds.items()}
+    return pa.schema({n: pa.string() if kind in empty else kind for n, kind in united.items()})
 
 
 def _kind_of(found: Sequence[pa.DataType]) -> pa.DataType:
@@ -94,7 +101,7 @@ def _kind_of(found: Sequence[pa.DataType]) -> pa.DataType:
     import pyarrow as pa
     from pyarrow import types
 
-    kinds = {kind for kind in found if not types.is_null(kind)} or {pa.string()}
+    kinds = {kind for kind in found if not types.is_null(kind)} or {pa.null()}
     if len(kinds) == 1:
         return kinds.pop()
     if all(types.is_integer(kind) or types.is_floating(kind) for kind in kinds):

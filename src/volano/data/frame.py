@@ -29,6 +29,7 @@ __all__ = [
     "Finding",
     "Frame",
     "Step",
+    "count_targets",
     "dropped_table",
     "flat",
     "number_targets",
@@ -111,13 +112,7 @@ class Frame:
 
     def count_labels(self) -> Counter[str]:
         """How many rows carry each label."""
-        counts: Counter[str] = Counter()
-        numbers = self.numbers("_label")
-        found = np.bincount(numbers[numbers >= 0], minlength=len(self.targets))
-        for target, count in zip(self.targets, found.tolist(), strict=True):
-            if count:
-                counts.update(dict.fromkeys(target, count))
-        return counts
+        return count_targets(self.numbers("_label"), self.targets)
 
     def with_finding(self, kind: Any, text: str, **values: object) -> Frame:
         """The frame with one finding more."""
@@ -178,6 +173,16 @@ def number_targets(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[tup
         ]
         numbers.append(np.array(own, np.int32)[places])
     return np.concatenate(numbers), list(known)
+
+
+def count_targets(numbers: NDArray[np.int32], targets: Sequence[tuple[str, ...]]) -> Counter[str]:
+    """How many rows carry each label, by the numbers of their targets; -1 is none."""
+    counts: Counter[str] = Counter()
+    found = np.bincount(numbers[numbers >= 0], minlength=len(targets))
+    for target, count in zip(targets, found.tolist(), strict=True):
+        if count:
+            counts.update(dict.fromkeys(target, count))
+    return counts
 
 
 def flat(table: pa.Table) -> pa.Table:

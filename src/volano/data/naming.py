@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["DIGEST", "Read", "digests_of", "group_digests", "hash_part", "hashes_of", "name_rows"]
+__all__ = [
+    "DIGEST",
+    "Read",
+    "digests_of",
+    "draws_of",
+    "group_digests",
+    "hash_part",
+    "hashes_of",
+    "name_rows",
+]
 
 DIGEST = 32  # bytes of a SHA-256
 
@@ -37,6 +46,14 @@ class Read:
     said: NDArray[np.uint8] | None  # (rows, 32): the label too, where it was asked for
     keys: pa.ChunkedArray | None
     ids: pa.ChunkedArray | None  # where there is no key: of rows before which none says the same
+
+    @property
+    def has_key(self) -> NDArray[np.bool_]:
+        """Which of the rows are named by a key."""
+        if self.keys is None:
+            return np.zeros(self.rows.num_rows, bool)
+        found: NDArray[np.bool_] = self.keys.is_valid().to_numpy()
+        return found
 
 
 def hashes_of(key: str, *, said: bool) -> tuple[str, ...]:
@@ -92,13 +109,7 @@ def name_rows(parts: Sequence[Read], paths: Sequence[str]) -> list[pa.Table]:
     that rows added to a file never rename those that were there.
     """
     contents = np.concatenate([part.contents for part in parts])
-    has_key = [
-        np.zeros(part.rows.num_rows, bool)
-        if part.keys is None
-        else part.keys.is_valid().to_numpy(zero_copy_only=False)
-        for part in parts
-    ]
-    ordinals = _ordinals(contents, ~np.concatenate(has_key))
+    ordinals = _ordinals(contents, ~np.concatenate([part.has_key for part in parts]))
     named, start = [], 0
     for part, path in zip(parts, paths, strict=True):
         end = start + part.rows.num_rows
@@ -171,6 +182,17 @@ def _differ(words: NDArray[np.uint64], order: NDArray[np.int64]) -> NDArray[np.b
     ranked = words[order]
     found[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
     return found
+
+
+def draws_of(names: pa.ChunkedArray, start: bytes = b"") -> NDArray[np.uint64]:
+    """For each name the first 64 bits of the SHA-256 of ``start`` and it: an order of its own."""
+    sha = hashlib.sha256
+    pieces = (names.slice(at, ROWS_AT_ONCE) for at in range(0, len(names), ROWS_AT_ONCE))
+    heads = [
+        b"".join([sha(start + name.encode()).digest()[:8] for name in piece.to_pylist()])
+        for piece in pieces
+    ]
+    return np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
 
 
 def digests_of(column: pa.ChunkedArray) -> NDArray[np.uint8]:

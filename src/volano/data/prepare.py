@@ -24,7 +24,7 @@ from volano.data.memory import SPLITS, SplitMemory, read_suppressed
 from volano.data.moments import read_moments
 from volano.data.naming import digests_of
 from volano.data.split import assign, number_groups, split_numbers, star
-from volano.data.split_rows import HELD, SplitRows
+from volano.data.split_rows import FILLED, TEST, TRAIN, SplitRows
 from volano.data.split_rows import SPLITS as SPLIT_NAMES
 from volano.data.spool import Spool, examples_of, write_all
 from volano.data.steps.duplicates import drop_duplicates, drop_for
@@ -53,8 +53,6 @@ __all__ = ["prepare"]
 _SMALL_TEST = 100
 _LARGE_UNIT = 0.1
 _COMPRESSION = "zstd"
-_TRAIN, _TEST = SPLIT_NAMES.index("train"), SPLIT_NAMES.index("test")
-_HELD_NUMBERS = tuple(SPLIT_NAMES.index(split) for split in HELD)
 
 
 def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed, store, events
@@ -167,7 +165,7 @@ def _remember_texts(frame: Frame, memory: SplitMemory) -> Frame:
     found = pc.index_in(frame["_key"], texts)
     splits = pa.array(gone.values(), pa.string())
     remembered = split_numbers(pa.chunked_array([splits]).take(found))
-    remembered[np.isin(remembered, _HELD_NUMBERS) & ~_can_be_held(frame)] = 0
+    remembered[np.isin(remembered, FILLED) & ~_can_be_held(frame)] = 0
     old[is_new] = remembered[is_new]
     return frame.with_column("_old", pa.array(old))
 
@@ -265,9 +263,9 @@ def _near_training(
 ) -> NDArray[np.bool_]:
     """Test rows of a given file that have a near-duplicate in training."""
     is_near = np.zeros(len(rows), bool)
-    is_trained = (assigned.splits == _TRAIN) & ~is_gone
+    is_trained = (assigned.splits == TRAIN) & ~is_gone
     for one, other in (pairs.T, pairs.T[::-1]):
-        is_near[one[(rows.given[one] == _TEST) & is_trained[other]]] = True
+        is_near[one[(rows.given[one] == TEST) & is_trained[other]]] = True
     return is_near
 
 
@@ -280,7 +278,7 @@ def _note_split(frame: Frame, splits: NDArray[np.int8]) -> Frame:
             "near_train, and the report can leave them out.",
             count=num_near,
         )
-    num_test = int((splits == _TEST).sum())
+    num_test = int((splits == TEST).sum())
     if num_test < _SMALL_TEST:
         frame = frame.with_finding(
             "warn" if num_test else "bad",
@@ -290,7 +288,7 @@ def _note_split(frame: Frame, splits: NDArray[np.int8]) -> Frame:
     numbers = frame.numbers("_label")
     tested = {
         label
-        for number in np.unique(numbers[(splits == _TEST) & (numbers >= 0)]).tolist()
+        for number in np.unique(numbers[(splits == TEST) & (numbers >= 0)]).tolist()
         for label in frame.targets[number]
     }
     untested = sorted(set(frame.count_labels()) - tested)
@@ -319,8 +317,8 @@ def _note_units(
             count=largest,
             total=len(rows),
         )
-    trained = rows.units[is_unit & (splits == _TRAIN)]
-    held = rows.units[is_unit & np.isin(splits, _HELD_NUMBERS)]
+    trained = rows.units[is_unit & (splits == TRAIN)]
+    held = rows.units[is_unit & np.isin(splits, FILLED)]
     both = len(np.intersect1d(trained, held))
     if both and (rows.given > 0).any():
         frame = frame.with_finding(

@@ -27,7 +27,7 @@ from volano.core.pages import (
     charts,
     translate,
 )
-from volano.data.frame import flat, number_targets
+from volano.data.frame import count_targets, flat, number_targets
 from volano.data.split import split_numbers
 from volano.data.split_rows import SPLITS
 from volano.data.spool import examples_of
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_page"]
 
-_SPLITS = ("train", "validation", "test")
+_SPLITS = SPLITS[1:]
 _REASONS = {
     "also-in-test": "The same text is in the test file.",
     "also-in-validation": "The same text is in the validation file.",
@@ -266,7 +266,8 @@ class _Report:
 
     def _labels(self) -> Section:
         say = self.say
-        counts = {split: self._labels_in(split) for split in _SPLITS}
+        in_split = {split: self.splits == SPLITS.index(split) for split in _SPLITS}
+        counts = {s: count_targets(self.numbers[in_split[s]], self.targets) for s in _SPLITS}
         total = sum(counts.values(), Counter[str]())
         labels = sorted(total, key=lambda label: (-total[label], label))
         shown = labels[:_MOST_LABELS]
@@ -280,7 +281,7 @@ class _Report:
             least=total[labels[-1]],
         )
         chart = ChartBlock(say("Rows of each label"), charts.stacked_bars(shown, parts), alt)
-        splits = {split: int((self.splits == SPLITS.index(split)).sum()) for split in _SPLITS}
+        splits = {split: int(is_in.sum()) for split, is_in in in_split.items()}
         rows = tuple(
             (say(s), splits[s], Bar(splits[s] / max(sum(splits.values()), 1)), len(counts[s]))
             for s in used
@@ -298,15 +299,6 @@ class _Report:
             blocks.append(Details(summary, (Table(columns, every),)))
         note = say("The test set is frozen: it grows with new rows and never reshuffles.")
         return Section(say("Labels and splits"), tuple(blocks), note)
-
-    def _labels_in(self, split: str) -> Counter[str]:
-        numbers = self.numbers[(self.splits == SPLITS.index(split)) & (self.numbers >= 0)]
-        counts: Counter[str] = Counter()
-        found = np.bincount(numbers, minlength=len(self.targets)).tolist()
-        for target, count in zip(self.targets, found, strict=True):
-            if count:
-                counts.update(dict.fromkeys(target, count))
-        return counts
 
     def _texts(self) -> Section:
         say = self.say

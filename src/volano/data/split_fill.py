@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from itertools import compress, islice
 from math import floor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from volano.data.naming import draws_of
 from volano.data.split_rows import FILLED, TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Free", "fill_by_label", "fill_by_time"]
 
 _EACH_LABEL = 5  # a label with so many examples gets at least one in the test
-_AT_ONCE = 65_536
 
 Counts: TypeAlias = "Sequence[tuple[int, int]]"  # numbers of labels, and how often each stands
 
@@ -94,23 +93,13 @@ def _latest(moments: NDArray[np.float64]) -> float:
 
 def _by_draw(names: pa.ChunkedArray, seed: int) -> NDArray[np.int64]:
     """By ``unit_interval(seed, "split", name)``, a million of which take a second this way."""
-    sha, start = hashlib.sha256, f"{seed}\x1fsplit\x1f".encode()
-    digests = [
-        b"".join([sha(start + name.encode()).digest()[:8] for name in chunk.to_pylist()])
-        for chunk in _pieces(names)
-    ]
-    draws = (np.frombuffer(b"".join(digests), ">u8") >> 8).astype(np.float64)
+    draws = (draws_of(names, f"{seed}\x1fsplit\x1f".encode()) >> 8).astype(np.float64)
     order = np.argsort(draws, kind="stable")
     if (np.diff(draws[order]) == 0).any():
         table = pa.table({"draw": draws, "name": names})
         ranked = pc.sort_indices(table, [("draw", "ascending"), ("name", "ascending")])
         order = ranked.to_numpy().astype(np.int64)
     return order
-
-
-def _pieces(names: pa.ChunkedArray) -> Iterator[Any]:
-    for start in range(0, len(names), _AT_ONCE):
-        yield names.slice(start, _AT_ONCE)
 
 
 def _shares(rows: SplitRows, config: SplitConfig) -> dict[int, float]:

@@ -7,12 +7,12 @@ tell.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from volano.core.errors import UserError
+from volano.core.wire import dump_json
 
 if TYPE_CHECKING:
     import asyncio
@@ -126,7 +126,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Answer, unless an answer is under way, and close."""
         self._since = 0.0
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            body = json.dumps({"error": error.to_dict()}).encode()
+            body = dump_json({"error": error.to_dict()})
             head = STATUS_LINE[status] + (
                 b"content-type: application/json\r\ncontent-length: %d\r\n"
                 b"retry-after: 2\r\nconnection: close\r\n\r\n" % len(body)

@@ -100,7 +100,7 @@ class Board:
     """A folder in which each worker of one server leaves its figures; alone, nothing is written."""
 
     def __init__(self, folder: Path | None = None, worker: int = 0) -> None:
-        self._folder = folder
+        self.folder = folder
         self.worker = worker
         self._before, _ = self._left_by(worker)
 
@@ -110,9 +110,9 @@ class Board:
 
     def publish(self, counters: list[Sample], gauges: list[Sample]) -> None:
         """Leave this worker's figures for the others."""
-        if self._folder is None:
+        if self.folder is None:
             return
-        path = self._folder / f"{self.worker}.json"
+        path = self.folder / f"{self.worker}.json"
         draft = path.with_suffix(".new")
         # Figures are worth no failure: where the folder is gone or full, they are old.
         with suppress(OSError):
@@ -130,16 +130,16 @@ class Board:
         return render([*_summed(told), *shown])
 
     def _workers(self) -> set[int]:
-        if self._folder is None:
+        if self.folder is None:
             return {self.worker}
-        return {int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdigit()}
+        return {int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdigit()}
 
     def _left_by(self, worker: int) -> tuple[list[Sample], list[Sample]]:
         """Counters and gauges, of one moment."""
-        if self._folder is None:
+        if self.folder is None:
             return [], []
         try:
-            left: dict[str, Any] = json.loads((self._folder / f"{worker}.json").read_text("utf-8"))
+            left: dict[str, Any] = json.loads((self.folder / f"{worker}.json").read_text("utf-8"))
         except (OSError, ValueError):
             return [], []
         counters, gauges = ([(name, labels, n) for name, labels, n in left[k]] for k in "cg")

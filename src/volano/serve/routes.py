@@ -33,8 +33,9 @@ class Figures:
     num_connections: Callable[[], int] = lambda: 0
 
     def publish(self) -> None:
-        """Leave them on the board."""
-        self.board.publish(self.counters(), self.gauges())
+        """Leave them on the board, where other workers look at it."""
+        if self.board.folder is not None:
+            self.board.publish(self.counters(), self.gauges())
 
     def text(self) -> str:
         """What ``GET /metrics`` says."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
 
-from volano.core.errors import UserError, VolanoError
+from volano.core.errors import Term, UserError, VolanoError
 from volano.core.events import Events
 from volano.core.hashing import SHORT, hash_json
 from volano.core.identifiers import mask_values
@@ -45,6 +45,7 @@ __all__ = [
 
 _DAY = 86_400.0
 _RETRY_SECONDS = 30.0
+_REMEDY = Term("volano doctor")
 _encode = msgspec.json.Encoder().encode  # every digit of a number, at a tenth of json's time
 
 
@@ -307,7 +308,8 @@ class PredictionService:
         if failed is not None:
             raise NotReadyError(
                 "model {model} could not be loaded: {why}",
-                fix="volano doctor",
+                fix="{remedy}",
+                remedy=failed.fix,
                 model=failed.release.model[:SHORT],
                 why=failed.what,
             )
@@ -355,6 +357,6 @@ def utc(at: float) -> str:
 
 def _failure(release: Release, error: BaseException) -> FailedLoad:
     if isinstance(error, VolanoError):
-        return FailedLoad(release, error.what, error.fix, time.time())
+        return FailedLoad(release, error.what, error.fix or _REMEDY, time.time())
     what = f"{type(error).__name__}: {error}"
-    return FailedLoad(release, what, "volano doctor", time.time())
+    return FailedLoad(release, what, _REMEDY, time.time())

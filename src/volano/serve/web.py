@@ -198,7 +198,7 @@ def web_app(routes: Sequence[BaseRoute], gate: Gate) -> Starlette:
         middleware=[Middleware(_Gated, gate=gate)],
         exception_handlers={
             HTTPException: _refuse_route,
-            ClientDisconnect: _gone,
+            ClientDisconnect: _explain,
             VolanoError: _explain,
             Exception: _explain,
         },
@@ -246,7 +246,7 @@ def _language(scope: Scope) -> Language:
 
 def _response(error: Exception, scope: Scope, extra: Mapping[str, str] | None = None) -> Response:
     status, headers, body = error_reply(error, scope)
-    response = Response(body, status or 400)
+    response = Response(body, status or 400)  # where it is 0 nobody is there to read it
     for name, value in headers:
         response.headers[name.decode()] = value.decode()
     response.headers.update(extra or {})
@@ -282,10 +282,6 @@ def _refused(path: str, detail: str) -> UserError:
 
 class _PathError(UserError):
     http_status = 404
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=400)  # nobody is there to read it
 
 
 class _Gated:

@@ -25,9 +25,9 @@ from volano.core.errors import DataError, StoreError, UserError
 from volano.core.nouns import Dataset, Model, Report
 from volano.store.disk import require_space, telling_disk
 from volano.store.durable import sync_file, sync_folder, sync_tree
-from volano.store.ledger import Ledger
+from volano.store.ledger import Ledger, start_log
 from volano.store.manifest import MANIFEST, Manifest
-from volano.store.state import LEDGER, copy_ledger, state_files
+from volano.store.state import LEDGER, copy_ledger, copy_stream, state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,7 +37,6 @@ __all__ = ["FORMAT", "Backup", "read_backup", "write_backup"]
 FORMAT = 1
 _HEAD, _HASHES = "volano-backup.json", "hashes.json"
 _STATE, _PROJECT = "state/", "project/"
-_CHUNK = 2**20
 # What reading a file that somebody made up may raise.
 _NO_BACKUP = (
     *(tarfile.TarError, EOFError, zlib.error),
@@ -275,20 +274,13 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, fresh: Path, file: P
     if stream is None:
         raise _no_backup(file, repr(member.name))
     target = fresh / name
-    target.parent.mkdir(parents=True, exist_ok=True)
     require_space(target, member.size)
-    digest = hashlib.sha256()
-    with target.open("xb") as writing:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-            writing.write(chunk)
-    return digest.hexdigest()
+    return copy_stream(stream, target)
 
 
 def _check_ledger(path: Path) -> None:
     """Open it once: one of an earlier version is migrated, one of a later is refused."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+    start_log(path)
     with Ledger.open(path) as ledger, ledger.read() as connection:
         said = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
     if said != "ok":

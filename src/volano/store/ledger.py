@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Ledger", "LedgerBusyError", "telling_ledger"]
+__all__ = ["Ledger", "LedgerBusyError", "start_log", "telling_ledger"]
 
 WAIT_SECONDS = 30.0
 _NUM_KEPT_READERS = 8
@@ -257,19 +257,8 @@ def _migrate(path: Path) -> None:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            FileLock(path.with_name(path.name + ".lock"), timeout=WAIT_SECONDS),
-            closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as connection,
-        ):
-            # Kept in the file; not allowed inside a transaction, so it is set before the first.
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            if mode != "wal":
-                raise StoreError(
-                    "the ledger needs a write-ahead log, and here SQLite offers {mode!r}",
-                    where=str(path),
-                    fix="keep the state of the project on a local disk: volano move NEWPLACE",
-                    mode=str(mode),
-                )
+        with FileLock(path.with_name(path.name + ".lock"), timeout=WAIT_SECONDS):
+            start_log(path)
             engine = _engine(path, "BEGIN IMMEDIATE", query_only=False)
             try:
                 with engine.begin() as transaction:
@@ -282,6 +271,24 @@ def _migrate(path: Path) -> None:
         raise _translated(error.orig, path) from error
     except (OSError, sqlite3.Error) as error:
         raise _translated(error, path) from error
+
+
+def start_log(path: Path) -> None:
+    """Give the file at ``path`` a write-ahead log; the file keeps that it has one.
+
+    Raises:
+        StoreError: SQLite can keep none there, or the file is no ledger.
+    """
+    with telling_ledger(path), closing(sqlite3.connect(path, timeout=WAIT_SECONDS)) as connection:
+        # Not allowed inside a transaction, so it is set before the first.
+        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreError(
+            "the ledger needs a write-ahead log, and here SQLite offers {mode!r}",
+            where=str(path),
+            fix="keep the state of the project on a local disk: volano move NEWPLACE",
+            mode=str(mode),
+        )
 
 
 @contextmanager

@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from volano.core.errors import BusyError, StoreError, UserError
+from volano.core.errors import BusyError, UserError
 from volano.core.hashing import hash_file
 from volano.store.disk import require_space, telling_disk
 from volano.store.durable import sync_folder, sync_tree, write_file
-from volano.store.ledger import telling_ledger
+from volano.store.ledger import start_log, telling_ledger
 from volano.store.locks import project_lock
 from volano.store.state import LEDGER, aside_of, copy_file, copy_ledger, state_files
 
@@ -58,9 +58,8 @@ def move_state(place: Path, target: Path, lock: str) -> int:
                 _switch(place, target)
                 if ledger is not None:  # a late comer that waits for it must not write into it
                     os.truncate(old / LEDGER, 0)
-        num_bytes = _num_bytes(place)
         _remove_old(target)
-    return num_bytes
+    return _num_bytes(place)
 
 
 def _num_bytes(state: Path) -> int:
@@ -146,20 +145,8 @@ def _copy(source: Path, target: Path, ledger: sqlite3.Connection | None) -> None
             copy_file(path, there)
     if ledger is not None:
         copy_ledger(ledger, target / LEDGER)
-        _start_log(target / LEDGER)
+        start_log(target / LEDGER)
     sync_tree(target)
-
-
-def _start_log(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-    if mode != "wal":
-        raise StoreError(
-            "the ledger needs a write-ahead log, and here SQLite offers {mode!r}",
-            where=str(path),
-            fix="choose a folder on a local disk",
-            mode=str(mode),
-        )
 
 
 def _switch(place: Path, target: Path) -> None:

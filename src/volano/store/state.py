@@ -10,9 +10,10 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from volano.core.errors import StoreError
+from volano.core.hashing import hash_file
 from volano.store.durable import sync_file, sync_folder
 from volano.store.ledger import telling_ledger
 from volano.store.local import DRAFTS
@@ -29,6 +30,7 @@ __all__ = [
     "aside_of",
     "copy_file",
     "copy_ledger",
+    "copy_stream",
     "find_state",
     "state_files",
 ]
@@ -100,26 +102,31 @@ def state_files(state: Path, *, cached: bool) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(state.resolve()).as_posix(), path
 
 
-def copy_file(source: Path, target: Path) -> str:
-    """Copy durably, and read the copy back; its SHA-256.
+def copy_file(source: Path, target: Path) -> None:
+    """Copy durably, and read the copy back.
 
     Raises:
         StoreError: the copy is not what was read.
     """
+    with source.open("rb") as stream:
+        told = copy_stream(stream, target)
+    sync_file(target)
+    if hash_file(target) != told:
+        raise StoreError(
+            "the copy of a file is not what was copied",
+            where=str(target),
+            fix="check that disk, or choose another place",
+        )
+
+
+def copy_stream(source: IO[bytes], target: Path) -> str:
+    """Write what can be read into a file; its SHA-256."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
-    with source.open("rb") as reading, target.open("wb") as writing:
-        while chunk := reading.read(_CHUNK):
+    with target.open("wb") as writing:
+        while chunk := source.read(_CHUNK):
             digest.update(chunk)
             writing.write(chunk)
-    sync_file(target)
-    with target.open("rb") as stream:
-        if hashlib.file_digest(stream, "sha256").digest() != digest.digest():
-            raise StoreError(
-                "the copy of a file is not what was copied",
-                where=str(target),
-                fix="check that disk, or choose another place",
-            )
     return digest.hexdigest()
 
 

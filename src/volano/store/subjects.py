@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from volano.core.hashing import hash_bytes
 from volano.core.subjects import subject_name
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Tombstone",
-    "add_tombstone",
     "allow",
     "bury_rows",
     "drop_index",
@@ -37,12 +36,10 @@ __all__ = [
     "is_named_in",
     "list_tombstones",
     "move_index",
-    "suppress",
     "suppress_within",
     "suppressed",
     "suppressed_among",
     "suppressed_within",
-    "where_is",
 ]
 
 _CELL_ENDS = re.compile(r"[,;\t|\r\n]+")
@@ -129,29 +126,8 @@ def index_subjects(ledger: Ledger, subjects_to_count: Mapping[str, int], where: 
             connection.execute(insert(subjects), rows)
 
 
-def where_is(ledger: Ledger, subject: str) -> dict[str, int]:
-    """How many rows of a subject are in each place; "predictions" are counted as they are now."""
-    subjects, predictions = schema.subjects, schema.predictions
-    indexed = (
-        select(subjects.c.place, subjects.c["count"])
-        .where(subjects.c.subject == hash_subject(subject))
-        .order_by(subjects.c.place)
-    )
-    given = select(func.count()).select_from(predictions).where(predictions.c.subject == subject)
-    with ledger.read() as connection:
-        found = {place: int(count) for place, count in connection.execute(indexed)}
-        num_predictions = connection.execute(given).scalar_one()
-    return {**found, "predictions": num_predictions} if num_predictions else found
-
-
-def suppress(ledger: Ledger, subject: str, *, reason: str, by: str) -> None:
-    """Keep a subject's data from being collected again."""
-    with ledger.write() as connection:
-        suppress_within(connection, subject, reason=reason, by=by)
-
-
 def suppress_within(connection: Connection, subject: str, *, reason: str, by: str) -> None:
-    """The same inside a transaction."""
+    """Keep a subject's data from being collected again."""
     suppressions, name = schema.suppressions, hash_subject(subject)
     present = select(suppressions.c.subject).where(suppressions.c.subject == name)
     if connection.execute(present).first() is None:
@@ -203,15 +179,6 @@ def suppressed(ledger: Ledger) -> set[str]:
         return set(suppressed_within(connection))
 
 
-def add_tombstone(
-    ledger: Ledger, subject: str, *, where: str, count: int, reason: str, by: str
-) -> None:
-    """Remember that ``count`` rows were erased, forget that they were there, and suppress."""
-    with ledger.write() as connection:
-        bury_rows(connection, subject, {where: count}, reason=reason, by=by)
-        suppress_within(connection, subject, reason=reason, by=by)
-
-
 def bury_rows(
     connection: Connection,
     subject: str,
@@ -221,7 +188,10 @@ def bury_rows(
     by: str,
     **detail: str,
 ) -> None:
-    """The tombstones of one deed, within its transaction; ``detail``: for the audit."""
+    """Remember how many rows were erased in each place, and forget that they were there.
+
+    These are the tombstones of one deed, within its transaction; ``detail``: for the audit.
+    """
     subjects, now, name = schema.subjects, time.time(), hash_subject(subject)
     for place, count in places.items():
         erased = {"subject": name, "place": place, "count": count, "reason": reason}

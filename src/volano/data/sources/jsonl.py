@@ -172,21 +172,32 @@ def table_of(rows: Sequence[dict[str, Any]]) -> tuple[pa.Table, list[str]]:
 
 
 def typed_column(values: list[Any]) -> tuple[pa.Array, bool]:
-    """An Arrow column, and whether its values had to become JSON text to stand together."""
+    """An Arrow column, and whether its values had to become JSON text to stand together.
+
+    Without a value, or with empty lists alone, its kind stays open: other rows of it may say more.
+    """
     import pyarrow as pa
 
     kinds = {type(value) for value in values if value is not None}
     if len(kinds - {int, float}) > (0 if kinds & {int, float} else 1):
         return as_text(values), True
     if not kinds:
-        return pa.array(values, pa.string()), False
+        return pa.nulls(len(values)), False
     try:
         column = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         return as_text(values), True
-    is_hollow = pa.types.is_null(column.type) or "null" in str(column.type)
-    is_hollow = is_hollow or column.type == pa.struct([])
-    return (as_text(values), True) if is_hollow else (column, False)
+    is_open = column.type == pa.list_(pa.null())
+    return (as_text(values), True) if _is_hollow(column.type) and not is_open else (column, False)
+
+
+def _is_hollow(kind: pa.DataType) -> bool:
+    """Whether there is a place in it that no value fills, which a file cannot hold."""
+    from pyarrow import types
+
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    is_empty = types.is_null(kind) or (types.is_struct(kind) and not inner)
+    return is_empty or any(map(_is_hollow, inner))
 
 
 def as_text(values: list[Any]) -> pa.Array:

@@ -65,7 +65,7 @@ def _plain(column: object) -> object:
     kind = column.type  # type: ignore[attr-defined]
     if types.is_dictionary(kind):
         return _plain(column.dictionary_decode())  # type: ignore[attr-defined]
-    if types.is_null(kind) or types.is_temporal(kind) or types.is_decimal(kind):
+    if types.is_temporal(kind) or types.is_decimal(kind):
         return column.cast(pa.string())  # type: ignore[attr-defined]
     if types.is_large_string(kind) or types.is_string_view(kind):
         return column.cast(pa.string())  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from volano.data.split import number_groups
 from volano.data.steps.shingles import PLACES
 
 if TYPE_CHECKING:
@@ -251,13 +252,8 @@ def _all_pairs(
 
 def _merge(piece_T: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give pieces that a pair joins one number."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     numbers, ends = np.unique(piece_T[pairs], return_inverse=True)
-    one, other = ends.reshape(-1, 2).T
-    size = (len(numbers), len(numbers))
-    _, label = connected_components(coo_array((np.ones(len(one), bool), (one, other)), size), False)
+    label = number_groups(ends.reshape(-1, 2), len(numbers))
     least = np.full(len(numbers), len(piece_T))
     np.minimum.at(least, label, numbers)
     new = np.arange(len(piece_T))

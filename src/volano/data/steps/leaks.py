@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from volano.data.naming import draws_of
 from volano.data.steps.texts import normalise, texts_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["note_leaks"]
 
 _ROWS = 5_000  # a leak worth its name shows in a sample
-_AT_ONCE = 65_536
 _FEWEST = 20
 _SHOWN = 5
 _NEARLY = 0.95
@@ -98,17 +98,11 @@ def _sample(frame: Frame, columns: Sequence[str]) -> list[_Row]:
 
 def _lowest(names: pa.ChunkedArray) -> list[int]:
     """Places of the names whose hashes are lowest, at most so many, in that order."""
-    sha = hashlib.sha256
-    heads = [
-        b"".join(
-            [sha(name.encode()).digest()[:8] for name in names.slice(at, _AT_ONCE).to_pylist()]
-        )
-        for at in range(0, len(names), _AT_ONCE)
-    ]
-    draws = np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
+    draws = draws_of(names)
     last = np.sort(draws)[min(_ROWS, len(draws)) - 1] if len(draws) else 0
     near = np.flatnonzero(draws <= last)
-    hashes = [sha(name.encode()).digest() for name in names.take(pa.array(near)).to_pylist()]
+    taken = names.take(pa.array(near)).to_pylist()
+    hashes = [hashlib.sha256(name.encode()).digest() for name in taken]
     return [place for _, place in sorted(zip(hashes, near.tolist(), strict=True))][:_ROWS]
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from volano.compute import usable_cores
 from volano.data.naming import group_digests
+from volano.data.split import number_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -212,15 +213,8 @@ def name_clusters(
     pairs = np.asarray(pairs, np.int64).reshape(-1, 2)
     if not len(pairs):
         return names
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     places, ends = np.unique(pairs, return_inverse=True)
-    one, other = ends.reshape(-1, 2).T
-    size = (len(places), len(places))
-    _, labels = connected_components(
-        coo_array((np.ones(len(one), bool), (one, other)), size), directed=False
-    )
+    labels = number_groups(ends.reshape(-1, 2), len(places))
     if isinstance(ids, pa.Array | pa.ChunkedArray):
         own = ids.take(pa.array(places)).to_pylist()
     else:
