@@ -2,7 +2,8 @@
 
 ``model.json`` says what answers and how (``Spec``), ``weights.safetensors`` holds the arrays; an
 engine may keep files of its own beside them (a graph, a tokenizer). The artifact store adds the
-card and the manifest of hashes. Older formats stay readable; a newer one is refused with the reason.
+card and the manifest of hashes. Older formats stay readable; a newer one is refused, with the
+reason.
 """
 
 from __future__ import annotations

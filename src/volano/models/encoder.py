@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  (the name that all of torch's users know)
 
@@ -76,15 +77,24 @@ class Encoder(nn.Module):
         return values
 
 
-def load_encoder(config: Path, shape: Shape) -> Encoder:
+def load_encoder(config: Path | bytes, shape: Shape) -> Encoder:
     """An encoder of the kind that a ``config.json`` describes, with random weights.
+
+    A pooler that its family brings along is left out: it plays no part in the answer.
+
+    Args:
+        config: the file, or its content.
+        shape: pooling, head and width of the answer.
 
     Raises:
         KeyError, ValueError: transformers knows no such kind of model.
     """
     from transformers import AutoConfig, AutoModel
 
-    told = json.loads(config.read_text("utf-8"))
+    told = json.loads(config if isinstance(config, bytes) else config.read_bytes())
     kind = AutoConfig.for_model(told.pop("model_type"), **told)
-    body: Any = AutoModel.from_config(kind, attn_implementation="sdpa")  # type: ignore[no-untyped-call]
+    # Said, or a base that was kept in 16 bits would be made in 16 bits.
+    body: Any = AutoModel.from_config(kind, dtype=torch.float32)
+    if isinstance(getattr(body, "pooler", None), nn.Module):
+        body.pooler = None
     return Encoder(body, shape, kind.hidden_size)

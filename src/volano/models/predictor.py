@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -12,7 +13,6 @@ from volano.core.errors import StoreError, UserError
 from volano.core.nouns import Answer
 from volano.models.bundle import damaged, read_arrays, read_spec
 from volano.models.calibration import Calibration
-from volano.models.linear import LinearEngine
 from volano.models.routing import sureness
 
 if TYPE_CHECKING:
@@ -27,8 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ENGINES", "Predictor", "join_text"]
 
-ENGINES: Mapping[str, type[Engine]] = {"linear": LinearEngine}
+# By name, the module and the class in it: a project of linear models never imports ONNX Runtime.
+ENGINES: Mapping[str, tuple[str, str]] = {
+    "linear": ("volano.models.linear", "LinearEngine"),
+    "onnx": ("volano.models.onnx_engine", "OnnxEngine"),
+    "openvino": ("volano.models.openvino_engine", "OpenvinoEngine"),
+    "ensemble": ("volano.models.ensemble", "EnsembleEngine"),
+}
 _MOST_REASONS = 8
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
+           ValueError)  # fmt: skip
 
 
 def join_text(row: Mapping[str, object], columns: Sequence[str]) -> str:
@@ -54,6 +62,7 @@ class Predictor:
 
         Raises:
             StoreError: it is missing, damaged, of a newer format or of an engine unknown here.
+            MissingExtraError: the library that it answers by is not installed.
         """
         spec = read_spec(folder)
         if spec.engine not in ENGINES:
@@ -65,10 +74,12 @@ class Predictor:
             )
         arrays = read_arrays(folder)
         try:
-            engine = ENGINES[spec.engine].load(folder, spec.settings, arrays)
+            module, name = ENGINES[spec.engine]
+            made_by: type[Engine] = getattr(import_module(module), name)
+            engine = made_by.load(folder, spec.settings, arrays)
             made = cls(spec, engine, Calibration.load(spec.calibration, arrays))
             made._try_out()
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             raise damaged(folder, error) from None
         return made
 

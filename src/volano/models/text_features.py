@@ -201,6 +201,18 @@ def _find_tokens(kinds: NDArray[np.uint8]) -> tuple[Ints, Ints]:
     return starts, stops
 
 
+def token_spans(text: str) -> list[tuple[int, int]]:
+    """Where each word, ideogram and symbol of a text as written begins and ends."""
+    codes = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    starts, ends = (bounds - 1 for bounds in _find_tokens(_classify(codes)))
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def is_ideogram(character: str) -> bool:
+    """Whether a character is written without spaces around its words."""
+    return bool(_classify(np.array([ord(character)], np.uint32))[0] == _IDEOGRAM)
+
+
 def _hash_tokens(text: _Codes, settings: TextSettings, found: _Grams) -> None:
     """Sequences of tokens, longer ones among ideograms alone if the settings say so."""
     starts, ends = _find_tokens(text.kinds)

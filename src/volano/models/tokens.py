@@ -59,6 +59,12 @@ class Tokens:
             found += [np.array(one.ids or [0], np.int32) for one in part]
         return found
 
+    def seen(self, text: str) -> str:
+        """The text up to where it is cut."""
+        offsets = self.tokenizer.encode(text).offsets
+        end = max((end for _, end in offsets), default=0)
+        return text[:end]
+
     def count_cut(self, texts: Sequence[str]) -> int:
         """How many texts are longer than ``max_tokens``."""
         self.tokenizer.no_truncation()
