@@ -18,10 +18,11 @@ class OptimizerConfig(Config):
 
     Attributes:
         name: ``momentum`` is SGD with it; ``adamw`` shrinks weights apart from the gradient.
-        lr: the highest learning rate of the pretrained weights; ``auto`` is the learner's.
+        lr: the highest learning rate of the pretrained weights; ``auto`` goes by how wide they are.
         head_lr: what the learning rate of new weights is multiplied by.
         momentum: of ``momentum``.
-        weight_decay: share of a weight that a step at learning rate 1 takes away.
+        weight_decay: share of a weight that a step at learning rate 1 takes away; with others than
+            ``adamw`` by way of the gradient.
         l1: penalty on absolute weights, added to the loss.
         l2: penalty on squared weights, added to the loss.
         clip: longest gradient; longer ones are scaled down; 0 is off.
@@ -46,14 +47,15 @@ class LoopConfig(Config):
 
     Attributes:
         epochs: passes over the training rows; ``auto`` goes by effort.
-        batch_rows: most rows of one step.
+        batch_rows: most rows of one batch; fewer where training rows are few.
         batch_tokens: most tokens of one batch, padding included.
         accumulate: batches whose gradients make one step.
         precision: of products; ``auto`` is bfloat16 where the processor has it.
         gradient_checkpointing: less memory for about a third more time.
-        patience: epochs without a better validation loss after which training ends; 0 is off.
+        patience: epochs without a better validation loss after which training ends, with the
+            weights of the best; 0 is off.
         checkpoint_seconds: time between checkpoints; 0 writes one after every step.
-        processes: how many train together; the result is that of one.
+        processes: how many train together, on processors; the curve is that of one but for dropout.
     """
 
     epochs: Annotated[float, Field(gt=0, le=1000)] | _Auto = "auto"
@@ -62,6 +64,6 @@ class LoopConfig(Config):
     accumulate: int = Field(1, ge=1, le=1024)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     gradient_checkpointing: bool = False
-    patience: int = Field(2, ge=0, le=100)
+    patience: int = Field(3, ge=0, le=100)
     checkpoint_seconds: float = Field(30.0, ge=0)
     processes: int = Field(1, ge=1, le=64)
