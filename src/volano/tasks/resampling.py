@@ -15,15 +15,25 @@ import numpy as np
 from volano.core.nouns import Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["Draws", "estimate", "interval"]
+__all__ = ["Draws", "estimate", "interval", "number_units"]
 
 _CELLS = 4_000_000  # counts held at once: 32 MB
 _ALL_HALVES = 12  # units: 4,096 halves
 _KIND_COST = 8  # drawing for one kind of unit takes as long as drawing so many units
+
+
+def number_units(units: Sequence[str]) -> NDArray[np.int64]:
+    """The number of each example's unit, from 0 without gaps, shape (N,).
+
+    >>> number_units(["b", "a", "b"]).tolist()
+    [1, 0, 1]
+    """
+    place = {unit: number for number, unit in enumerate(sorted(set(units)))}
+    return np.array([place[unit] for unit in units], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,11 @@ class Draws:
     def num_units(self) -> int:
         """How many units there are to draw from."""
         return int(self.unit_N.max()) + 1 if self.unit_N.size else 0
+
+    def at(self, row_M: NDArray[np.int64]) -> Draws:
+        """How to draw only these examples again."""
+        unit_M = np.unique(self.unit_N[row_M], return_inverse=True)[1].astype(np.int64)
+        return Draws(unit_M, self.num, self.seed)
 
     def by_unit(self, parts_NK: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums of ``parts_NK`` over the examples of each unit, shape (units, K)."""

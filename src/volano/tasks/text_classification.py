@@ -32,7 +32,9 @@ class TextClassification:
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     name: str = "text-classification"
     needs_target: bool = True
-    learners: tuple[str, ...] = ("linear", "bayes", "blend")
+    learners: tuple[str, ...] = (
+        "linear", "bayes", "blend", "probe", "finetune", "lora", "ensemble",
+    )  # fmt: skip
     metrics: Mapping[str, Metric] = field(default_factory=lambda: CLASSIFICATION_METRICS)
 
     @property

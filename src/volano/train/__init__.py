@@ -18,7 +18,12 @@ __all__ = ["TrainConfig", "register"]
 
 def register(hub: Hub) -> None:
     """The built-in learners."""
+    # None of these files imports torch; a deep learner does so when it trains.
+    from volano.train.learners.distil import DISTIL
+    from volano.train.learners.encoder import FINETUNE, LORA
+    from volano.train.learners.ensemble import ENSEMBLE
+    from volano.train.learners.probe import PROBE
     from volano.train.learners.text_linear import BAYES, BLEND, LINEAR
 
-    for learner in (LINEAR, BAYES, BLEND):
+    for learner in (LINEAR, BAYES, BLEND, PROBE, FINETUNE, LORA, ENSEMBLE, DISTIL):
         hub.add_learner(learner.name, learner)

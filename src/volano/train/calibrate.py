@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from volano.train.held_out import Marked
 
 __all__ = [
+    "calibrate",
     "calibrate_many",
     "calibrate_one",
     "curve_of",
     "fit_temperature",
     "log_loss",
+    "tempered_loss",
     "with_unknown",
 ]
 
@@ -49,6 +51,48 @@ def fit_temperature(values_NC: Floats, class_N: NDArray[np.int64]) -> float:
 
     found = minimize_scalar(measure, bounds=(-6.0, 6.0), method="bounded")
     return math.exp(float(found.x))
+
+
+def tempered_loss(values_NC: Floats, truth_NC: Labels, *, is_multiple: bool) -> float:
+    """Log loss at the temperature that suits these rows best: what calibration will leave of it.
+
+    A network that is only too sure looks worse by its plain log loss, and is not.
+    """
+    if not is_multiple:
+        classes = truth_NC.argmax(axis=1)
+        return log_loss(values_NC, classes, fit_temperature(values_NC, classes))
+    from scipy.optimize import minimize_scalar
+
+    sign_NC = np.where(truth_NC, -1.0, 1.0)
+
+    def measure(log: float) -> float:
+        return float(np.logaddexp(0.0, sign_NC * values_NC / math.exp(log)).sum(axis=1).mean())
+
+    return float(minimize_scalar(measure, bounds=(-6.0, 6.0), method="bounded").fun)
+
+
+def calibrate(
+    values_NC: Floats,
+    truth_NC: Labels,
+    unknown: int | None,
+    *,
+    is_multiple: bool,
+    false_alarms: float,
+) -> Calibration:
+    """What makes probabilities and decisions of held-out decision values, for any learner.
+
+    Args:
+        values_NC: shape (rows, labels).
+        truth_NC: over the same labels.
+        unknown: column of the label that means "none of these", where there are examples of it.
+        is_multiple: whether a row may carry several labels.
+        false_alarms: share of known rows that may be taken for unknown.
+    """
+    if is_multiple:
+        return calibrate_many(values_NC, truth_NC)
+    fitted = calibrate_one(values_NC, truth_NC)
+    scores_NC = fitted.probabilities(values_NC)
+    return with_unknown(fitted, scores_NC, truth_NC, unknown, false_alarms)
 
 
 def calibrate_one(values_NC: Floats, truth_NC: Labels) -> Calibration:

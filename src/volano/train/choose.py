@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import reduce
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +15,18 @@ from volano.tasks.resampling import Draws, interval
 from volano.train.held_out import read_held_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from volano.core.nouns import Model
     from volano.tasks.scoring import Metric
     from volano.train.held_out import Marked
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "choose", "why_stop"]
 
 _DRAWS = 1000
+_TELLS = "finetune"  # what it gains says what encoders can gain here
 
 
 @dataclass(frozen=True)
@@ -48,31 +52,76 @@ class Choice:
         return asdict(self)
 
 
-def choose(natives: Sequence[Model], metric: Metric, named: str = "auto") -> Choice:
+def choose(
+    natives: Sequence[Model],
+    metric: Metric,
+    named: str = "auto",
+    left: Mapping[str, str] = MappingProxyType({}),
+) -> Choice:
     """The best of ``natives`` (cheapest first) on rows that no answering model had seen.
 
     A dearer model must beat the best cheaper one with an interval that excludes zero, on the rows
-    that neither had seen. A learner that the project names is taken as it is.
+    that neither had seen. A learner that the project names is taken as it is. ``left`` says of
+    learners that were planned and not tried why they were not.
     """
     marked = {native.learner: read_held_out(native.folder) for native in natives}
     common_N = reduce(np.intersect1d, [found.row_N for found in marked.values()])
     figures = {name: metric.of(found.at(common_N).outcomes) for name, found in marked.items()}
     by_name = {native.learner: native for native in natives}
-    baseline = natives[0]
-    gains: dict[str, Estimate] = {}
-    best, reasons = baseline.learner, [f"{baseline.learner} {figures[baseline.learner]:.3f}"]
-    for native in natives[1:]:
-        name = native.learner
-        gain = gains[name] = _gain(marked[best], marked[name], metric)
+    baseline = natives[0].learner
+    best, gains = _climb(marked, metric)
+    reasons = [f"{baseline} {figures[baseline]:.3f}"]
+    for name, (gain, is_taken) in gains.items():
         told = f"{name} {figures[name]:.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-        if gain.low > 0:
-            best = name
-            told += ", taken"
-        reasons.append(told)
+        reasons.append(told + (", taken" if is_taken else ""))
     why = f"held-out {metric.name}: " + "; ".join(reasons) + f". Chosen: {best}."
+    why += "".join(f" Not tried: {name}, {because}." for name, because in left.items())
     if named != "auto":
         best, why = named, f"train.learner is {named}"
-    return Choice(by_name[best].hash, baseline.hash, figures, gains, why)
+    told_gains = {name: gain for name, (gain, _) in gains.items()}
+    return Choice(by_name[best].hash, by_name[baseline].hash, figures, told_gains, why)
+
+
+def why_stop(natives: Sequence[Model], metric: Metric, held_H: NDArray[np.int64]) -> str:
+    """Why no learner dearer than ``natives`` (cheapest first) is tried; empty where one is.
+
+    Where even a faultless model could not be proven better, training one is wasted. And where
+    fine-tuning is not proven better than all that is cheaper, dearer ways to use the same encoder
+    are not tried. What a frozen encoder gains tells nothing of what it gains once it is trained.
+
+    Args:
+        natives: what was trained.
+        metric: the project's.
+        held_H: places of the rows that encoders are held out on; empty where that is all rows.
+    """
+    marked = {native.learner: read_held_out(native.folder) for native in natives}
+    best, gains = _climb(marked, metric)
+    if _TELLS in marked and list(marked).index(best) < list(marked).index(_TELLS):
+        gain = gains[_TELLS][0]
+        return f"as {_TELLS} is not proven better than {best} ({gain.low:+.3f} to {gain.high:+.3f})"
+    held_out = marked[best].at(held_H if len(held_H) else marked[best].row_N)
+    truth = held_out.outcomes.truth_NC
+    perfect = replace(held_out.outcomes, decided_NC=truth, scores_NC=truth.astype(np.float64))
+    if _gain(held_out, replace(held_out, outcomes=perfect), metric).low > 0:
+        return ""
+    return (
+        f"as even a faultless one could not be proven better than {best} on {len(truth)} held-out"
+        " rows"
+    )
+
+
+def _climb(
+    marked: Mapping[str, Marked], metric: Metric
+) -> tuple[str, dict[str, tuple[Estimate, bool]]]:
+    """The best, and each dearer one's gain over the best before it and whether it is taken."""
+    best, *dearer = marked
+    gains: dict[str, tuple[Estimate, bool]] = {}
+    for name in dearer:
+        gain = _gain(marked[best], marked[name], metric)
+        gains[name] = gain, gain.low > 0
+        if gain.low > 0:
+            best = name
+    return best, gains
 
 
 def _gain(cheaper: Marked, dearer: Marked, metric: Metric) -> Estimate:

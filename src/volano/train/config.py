@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import getitem
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from volano.tasks.task import Task
     from volano.train.learner import Learner
 
-__all__ = ["TrainConfig", "plan_learners", "resolve_train"]
+__all__ = ["TrainConfig", "base_name", "is_dear", "plan_learners", "resolve_train"]
 
 
 class TrainConfig(Config):
@@ -27,9 +29,10 @@ class TrainConfig(Config):
     Attributes:
         learner: one learner by name; ``auto`` trains those of the task and takes the best.
         base: the pretrained encoder of deep learners: a folder, or a name on the Hugging Face hub;
-            ``auto`` leaves them out unless one is named, and then takes a small one for the
-            project's language.
-        folds: parts that training rows are cut into; each is answered by a model of the others.
+            ``auto`` leaves deep learners out, but for one that ``learner`` names: it starts from a
+            small one for the language of the texts.
+        folds: parts that training rows are cut into; each is answered by a model of the others;
+            encoders that are trained need them only where rows are few.
         settings_tried: how many strengths of regularisation are compared.
         unknown_false_alarms: share of known texts that may be taken for unknown.
         suspects: most rows that are filed for review as likely wrong labels.
@@ -55,35 +58,57 @@ class TrainConfig(Config):
     distil: DistilConfig = DistilConfig()
 
 
-_BY_EFFORT = {"quick": (3, 1), "normal": (5, 3), "thorough": (10, 5)}
+_BY_EFFORT = {"quick": (3, 1, 4), "normal": (5, 3, 8), "thorough": (10, 5, 12)}
+# Dear learners, and the efforts that try them; what is not named here takes about a minute at most.
+_DEAR: Mapping[str, tuple[Effort, ...]] = {
+    "finetune": ("normal", "thorough"),
+    "lora": ("thorough",),
+    "ensemble": ("thorough",),
+}
 
 
 def resolve_train(
     config: TrainConfig, effort: Effort, seed: int
 ) -> tuple[TrainConfig, tuple[Derived, ...]]:
-    """Every ``auto`` replaced, and why each became what it is."""
-    folds, settings = _BY_EFFORT[effort]
+    """Every ``auto`` that goes by effort or project replaced, and why each became what it is."""
+    folds, settings, epochs = _BY_EFFORT[effort]
     derived = (
         Derived("train.folds", folds, f"effort is {effort}"),
         Derived("train.settings_tried", settings, f"effort is {effort}"),
         Derived("train.seed", seed, "the project's seed"),
+        Derived("train.loop.epochs", epochs, f"effort is {effort}"),
     )
-    told = {fact.key.partition(".")[2]: fact for fact in derived}
     values = config.model_dump()
-    used = [fact for name, fact in told.items() if values[name] == "auto"]
-    values |= {fact.key.partition(".")[2]: fact.value for fact in used}
+    used = []
+    for fact in derived:
+        _, *path, last = fact.key.split(".")
+        section = reduce(getitem, path, values)
+        if section[last] == "auto":
+            section[last] = fact.value
+            used.append(fact)
     return TrainConfig.model_validate(values), tuple(used)
 
 
-def plan_learners(config: TrainConfig, task: Task, known: Mapping[str, Learner]) -> tuple[str, ...]:
+def plan_learners(
+    config: TrainConfig, task: Task, known: Mapping[str, Learner], effort: Effort = "normal"
+) -> tuple[str, ...]:
     """The learners to train, the baseline first, each after the learners that it builds on.
+
+    Without a named base these are the light ones. With one, ``quick`` adds ``probe``, ``normal``
+    also ``finetune``, ``thorough`` also ``lora`` and ``ensemble``.
 
     Raises:
         ConfigError: the project names a learner that does not exist or cannot do this task.
     """
     if config.learner == "auto":
-        fitting = [name for name in task.learners if known[name].fits(task)]
-        return tuple(fitting)
+        planned: list[str] = []
+        for name in task.learners:
+            learner = known[name]
+            is_wanted = effort in _DEAR.get(name, (effort,)) and learner.fits(task)
+            has_base = config.base != "auto" or not learner.needs_base
+            if is_wanted and has_base and set(learner.parts) <= set(planned):
+                planned.append(name)
+        return tuple(planned)
     if config.learner not in known:
         raise ConfigError.among("learner", config.learner, known, where="train.learner")
     if not known[config.learner].fits(task):
@@ -96,5 +121,20 @@ def plan_learners(config: TrainConfig, task: Task, known: Mapping[str, Learner])
             task=task.name,
             known=fits,
         )
-    parts = known[config.learner].parts
-    return tuple(dict.fromkeys((task.learners[0], *parts, config.learner)))
+    return tuple(dict.fromkeys((task.learners[0], *_with_parts(config.learner, known))))
+
+
+def is_dear(learner: str) -> bool:
+    """Whether it trains a whole encoder, so that it is tried only where that can pay."""
+    return learner in _DEAR
+
+
+def base_name(config: TrainConfig, learner: str) -> str:
+    """What the project calls the encoder that this learner starts from; ``auto`` is the default."""
+    own = config.distil.base if learner == "distil" else "layers"
+    return config.base if own == "layers" else own
+
+
+def _with_parts(name: str, known: Mapping[str, Learner]) -> list[str]:
+    """All that it builds on, however indirectly, and then itself."""
+    return [*(one for part in known[name].parts for one in _with_parts(part, known)), name]

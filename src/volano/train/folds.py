@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from volano.core.seeds import derive_seed
+
 if TYPE_CHECKING:
     from volano.models.calibration import Labels
+    from volano.train.learner import Lesson
 
-__all__ = ["assign_folds", "strata_of"]
+__all__ = ["assign_folds", "held_rows", "strata_of"]
 
 Ints = NDArray[np.int64]
+
+_FEWEST_VALIDATION = 100  # with fewer rows nothing can be told
+_PARTS = 10
 
 
 def strata_of(truth_NC: Labels) -> Ints:
@@ -41,3 +47,22 @@ def assign_folds(stratum_N: Ints, unit_N: Ints, num_folds: int, seed: int) -> In
     fold_U[order] = np.arange(num_units) % num_folds
     folds: Ints = fold_U[code_N]
     return folds
+
+
+def held_rows(lesson: Lesson, seed: int) -> Ints:
+    """Places of the rows that a dear learner does not train on at first; none where rows are few.
+
+    Folds train a model each, which light learners can afford. A dear one is held out once: on the
+    validation rows where there are at least 100, else on a tenth of all rows where that makes 100.
+    """
+    if len(lesson.valid) >= _FEWEST_VALIDATION:
+        return np.arange(len(lesson.train), len(lesson.rows))
+    rows = lesson.rows
+    if len(rows) < _PARTS * _FEWEST_VALIDATION:
+        return np.arange(0)
+    fold_N = assign_folds(strata_of(rows.truth_NC), rows.unit_N, _PARTS, derive_seed(seed, "held"))
+    sizes = np.bincount(fold_N)
+    nearest = int(np.abs(sizes - len(rows) / _PARTS).argmin())
+    if not 0.5 <= sizes[nearest] * _PARTS / len(rows) <= 2.0:
+        return np.arange(0)  # a few people wrote nearly all of them
+    return np.flatnonzero(fold_N == nearest)

@@ -173,7 +173,10 @@ class Learner(Protocol):
 
     @property
     def reads(self) -> frozenset[str]:
-        """The settings of ``TrainConfig`` that shape what it makes; others leave it as it is."""
+        """The settings of ``TrainConfig`` that shape what it makes; others leave it as it is.
+
+        A section (``loop``) stands for all in it, ``loop.precision`` for one of its settings.
+        """
         ...
 
     @property

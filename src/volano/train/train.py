@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from volano.train.config import TrainConfig
     from volano.train.learner import Base, Fitted, Learner
 
-__all__ = ["BESIDE", "Plan", "train"]
+__all__ = ["BESIDE", "Plan", "lesson_of", "train"]
 
 BESIDE = frozenset({"reference.parquet", HELD_OUT, "suspects.parquet"})
 _REFERENCE_ROWS = 512
@@ -68,9 +68,13 @@ def train(
     Raises:
         DataError: there are no labelled training rows, or only one label.
     """
-    training, valid = _rows(task, data, "train"), _rows(task, data, "validation")
-    _refuse_nothing_to_learn(training, data)
-    lesson = Lesson(training, valid, plan.parts, plan.base, plan.scratch, plan.cache)
+    lesson = replace(
+        lesson_of(task, data),
+        parts=plan.parts,
+        base=plan.base,
+        scratch=plan.scratch,
+        cache=plan.cache,
+    )
     fitted = plan.learner.fit(lesson, config, events)
     both = lesson.rows
     outcomes = LabelOutcomes(
@@ -86,7 +90,8 @@ def train(
     with store.draft() as folder:
         arrays = {**fitted.arrays, **_curve(fitted, marked)}
         write_bundle(folder, fitted.spec, arrays, fitted.files)
-        _write_reference(folder, fitted, both)
+        answered = _write_reference(folder, fitted, both)
+        seen = {name: metric.of(answered) for name, metric in task.metrics.items()}
         write_held_out(folder, marked)
         ids = [
             name
@@ -99,9 +104,25 @@ def train(
             "dataset": data.hash,
             "labels": list(fitted.spec.labels),
             "label_counts": dict(Counter(label for labels in both.targets for label in labels)),
-            "training": {**fitted.told, "rows": len(both), "out_of_fold": held_out},
+            "training": {
+                **fitted.told,
+                "rows": len(both),
+                "out_of_fold": held_out,
+                "seen": seen,
+            },
         }
         return store.keep(Model, folder, card, outside=BESIDE)
+
+
+def lesson_of(task: Task, data: Dataset) -> Lesson:
+    """The rows of a Dataset to learn from and to choose by.
+
+    Raises:
+        DataError: there are no labelled training rows, or only one label.
+    """
+    training = _rows(task, data, "train")
+    _refuse_nothing_to_learn(training, data)
+    return Lesson(training, _rows(task, data, "validation"))
 
 
 def _rows(task: Task, data: Dataset, split: str) -> TrainingSet:
@@ -162,7 +183,8 @@ def _curve(fitted: Fitted, marked: Marked) -> dict[str, Floats]:
     return curve_of(calibration, marked, unknown).arrays()
 
 
-def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> None:
+def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> LabelOutcomes:
+    """The outcomes of those reference rows that the model has learnt from."""
     size = min(len(rows), _REFERENCE_ROWS)
     places = np.linspace(0, len(rows) - 1, size).astype(np.int64).tolist()
     scores, decided = fitted.reference(places)
@@ -171,10 +193,17 @@ def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> None:
             "text": pa.array([rows.texts[place] for place in places], pa.string()),
             "scores": pa.array(list(scores), pa.list_(pa.float64())),
             "decided": pa.array(list(decided), pa.list_(pa.bool_())),
+            "truth": pa.array(list(rows.truth_NC[places]), pa.list_(pa.bool_())),
         }
     )
     table = table.replace_schema_metadata({"labels": json.dumps(fitted.spec.labels)})
     pq.write_table(table, folder / "reference.parquet", compression="zstd")
+    row_H = fitted.held_out.row_H
+    # Held out in folds, every row has come into the last fit; else what was held out came in
+    # late, if at all.
+    learnt = np.arange(size) if len(row_H) == len(rows) else np.flatnonzero(~np.isin(places, row_H))
+    answers = rows.truth_NC[places], np.asarray(decided), np.asarray(scores)
+    return LabelOutcomes(fitted.spec.labels, *answers, rows.is_multiple).at(learnt)
 
 
 def _write_suspects(folder: Path, outcomes: LabelOutcomes, ids: list[str]) -> None:

@@ -56,8 +56,8 @@ class DistilConfig(Config):
     """A smaller encoder taught by the fine-tuned one (Hinton et al. 2015, arXiv:1503.02531).
 
     Attributes:
-        base: the pupil: a folder or a hub name; ``layers`` keeps some layers of the teacher.
-        layers: how many of the teacher's layers are kept, evenly spread; ``auto`` is half.
+        base: the pupil: a folder or a hub name; ``layers`` keeps some layers of ``train.base``.
+        layers: how many of the base's layers are kept, evenly spread; ``auto`` is half.
         temperature: softens what the teacher says.
         share: of the loss that goes by the teacher; the rest goes by the labels.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from volano.models.calibration import Floats, Labels
 
-__all__ = ["HeadFit", "HeadLesson", "fit_bayes", "fit_separator", "grade"]
+__all__ = ["HeadFit", "HeadLesson", "best_f1", "fit_bayes", "fit_separator", "grade"]
 
 Ints = NDArray[np.int64]
 Fit = Callable[[Ints, Any], Head]  # from the places of rows and a setting
@@ -134,12 +134,12 @@ def _num_trial_folds(lesson: HeadLesson) -> int:
 def grade(values: Floats, truth: Labels, lesson: HeadLesson) -> float:
     """Smaller is better: log loss after a temperature; several labels: minus the best mean F1."""
     if lesson.is_multiple:
-        return -_best_f1(values, truth)
+        return -best_f1(values, truth)
     classes = truth.argmax(axis=1)
     return log_loss(values, classes, fit_temperature(values, classes))
 
 
-def _best_f1(values: Floats, truth: Labels) -> float:
+def best_f1(values: Floats, truth: Labels) -> float:
     """Mean over labels of the F1 at each label's own best cut."""
     order = np.argsort(-values, axis=0, kind="stable")
     hits = np.cumsum(np.take_along_axis(truth, order, axis=0), axis=0)

@@ -16,13 +16,7 @@ from volano.core.seeds import derive_seed
 from volano.models.bundle import Spec, read_arrays, read_spec
 from volano.models.linear import LinearEngine, blend
 from volano.models.text_features import TextFeaturiser
-from volano.train.calibrate import (
-    calibrate_many,
-    calibrate_one,
-    fit_temperature,
-    log_loss,
-    with_unknown,
-)
+from volano.train.calibrate import calibrate, fit_temperature, log_loss
 from volano.train.folds import assign_folds, strata_of
 from volano.train.held_out import read_held_out
 from volano.train.learner import Fitted, HeldOut
@@ -34,7 +28,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from volano.core.events import Events
-    from volano.models.calibration import Calibration, Floats, Labels
+    from volano.models.calibration import Floats, Labels
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
     from volano.train.learner import Lesson, TrainingSet
@@ -143,7 +137,13 @@ def _fitted(
     told: dict[str, Any],
 ) -> Fitted:
     unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
-    calibration = _calibrate(held_values, rows, unknown, config)
+    calibration = calibrate(
+        held_values,
+        rows.truth_NC,
+        unknown,
+        is_multiple=rows.is_multiple,
+        false_alarms=config.unknown_false_alarms,
+    )
     held_scores = calibration.probabilities(held_values)
     held_decided = calibration.decide(held_scores, unknown)
     held_out = HeldOut(np.arange(len(rows)), held_scores, held_decided)
@@ -167,13 +167,3 @@ def _fitted(
     )
     arrays = {**engine.arrays(), **calibration.arrays()}
     return Fitted(spec, arrays, held_out, reference, told)
-
-
-def _calibrate(
-    values: Floats, rows: TrainingSet, unknown: int | None, config: TrainConfig
-) -> Calibration:
-    if rows.is_multiple:
-        return calibrate_many(values, rows.truth_NC)
-    fitted = calibrate_one(values, rows.truth_NC)
-    scores = fitted.probabilities(values)
-    return with_unknown(fitted, scores, rows.truth_NC, unknown, config.unknown_false_alarms)
