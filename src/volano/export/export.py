@@ -5,57 +5,167 @@ A form whose answers stray from the training-time model's is never published.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from volano.core.errors import RefusedError, StoreError, Term
 from volano.core.nouns import Model
-from volano.export.parity import measure_parity
-from volano.models.bundle import read_arrays, read_spec, write_bundle
+from volano.export.config import NO_LIMITS
+from volano.export.forms import Form, Source, forms_of
+from volano.export.parity import Parity, compare
+from volano.models import Predictor
+from volano.models.bundle import read_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from volano.core.events import Events
-    from volano.export.config import ExportConfig
+    from volano.export.config import ExportConfig, Limits
     from volano.store.artifacts import ArtifactStore
 
-__all__ = ["export"]
+__all__ = ["REFERENCE", "export"]
+
+REFERENCE = "reference.parquet"
+_TIMED = 60
+_WARM_UP = 5
+_MEGABYTE = 1_000_000
 
 
-def export(config: ExportConfig, native: Model, store: ArtifactStore, events: Events) -> Model:
-    """The smallest form of ``native`` that keeps parity.
+@dataclass(frozen=True)
+class _Tried:
+    """One form, written and measured; ``fault`` says why it cannot be published, or nothing."""
+
+    form: Form
+    folder: Path
+    fault: Term | None = None
+    parity: Parity | None = None
+    num_bytes: int = 0
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+
+    def is_within(self, limits: Limits) -> bool:
+        return not self.broken(limits)
+
+    def broken(self, limits: Limits) -> str:
+        """Which limit of the project it breaks, if one."""
+        if limits.size_mb is not None and self.num_bytes > limits.size_mb * _MEGABYTE:
+            return "over the size limit"
+        if limits.latency_ms is not None and self.p95_ms > limits.latency_ms:
+            return "over the latency limit"
+        return ""
+
+    def to_dict(self, chosen: _Tried, limits: Limits) -> dict[str, Any]:
+        """A row of the card's ``forms``."""
+        told: dict[str, Any] = {"engine": self.form.engine, "precision": self.form.precision}
+        if self.parity is not None:
+            told |= {
+                "megabytes": self.num_bytes / _MEGABYTE,
+                "p50_ms": self.p50_ms,
+                "p95_ms": self.p95_ms,
+                "score_gap": self.parity.score_gap,
+                "mean_gap": self.parity.mean_gap,
+                "agreement": self.parity.agreement,
+                "accuracy": self.parity.accuracy,
+            }
+        return {**told, "chosen": self is chosen, "why_not": self._why_not(chosen, limits)}
+
+    def _why_not(self, chosen: _Tried, limits: Limits) -> str:
+        if self is chosen:
+            return ""
+        if self.fault is not None:
+            return "cannot be made here" if self.parity is None else "loses parity"
+        return self.broken(limits) or "a smaller form holds"
+
+
+def export(
+    config: ExportConfig,
+    native: Model,
+    store: ArtifactStore,
+    events: Events,
+    limits: Limits = NO_LIMITS,
+) -> Model:
+    """The smallest form of ``native`` that keeps parity, within the project's limits if one is.
+
+    All forms of an encoder are measured and listed on the card; of a linear model those up to the
+    first that holds.
 
     Raises:
-        RefusedError: no form does; says what is wrong with each.
+        RefusedError: no form keeps parity; says what is wrong with each.
+        MissingExtraError: a library that encoders are exported by is not installed.
     """
-    spec, arrays = read_spec(native.folder), read_arrays(native.folder)
-    forms = ("float16", "float32") if config.precision == "auto" else (config.precision,)
-    faults: dict[str, Term] = {}
-    for form in forms:
-        with store.draft() as folder:
-            write_bundle(folder, replace(spec, form=form), _cast(arrays, form))
-            try:
-                # Weights that are too large for the form show as a gap, not as a warning.
-                with np.errstate(invalid="ignore", over="ignore"):
-                    parity = measure_parity(folder, native.folder / "reference.parquet")
-            except StoreError as error:
-                faults[form] = Term("{fault}", fault=error)
-                continue
-            if parity.holds(config):
-                card = {**native.card, "native": native.hash, "form": form}
-                return store.keep(Model, folder, {**card, "parity": parity.to_dict()})
-            faults[form] = Term(
-                "a score differs by {gap:.4f}, {share:.2%} agree",
-                gap=parity.score_gap,
-                share=parity.agreement,
-            )
-            events.note(f"{form} loses parity: {faults[form]}")
-    because = tuple(Term("{form}: {fault}", form=f, fault=said) for f, said in faults.items())
+    engine = read_spec(native.folder).engine
+    texts = pq.read_table(native.folder / REFERENCE, columns=["text"]).column("text").to_pylist()
+    tried: list[_Tried] = []
+    with ExitStack() as stack:
+        source = Source(native.folder, texts, Path(stack.enter_context(TemporaryDirectory())))
+        forms = forms_of(config, engine)
+        for place, form in enumerate(forms):
+            events.progress("forms", place, len(forms))
+            folder = stack.enter_context(store.draft())
+            tried.append(_try(config, source, form, folder))
+            if tried[-1].fault is not None:
+                events.note(f"{form} loses parity: {tried[-1].fault}")
+            elif engine == "linear" and tried[-1].is_within(limits):
+                break
+        chosen = _choose(native, tried, limits)
+        assert chosen.parity is not None
+        card = {
+            **native.card,
+            "native": native.hash,
+            "form": chosen.form.precision,
+            "engine": chosen.form.engine,
+            "forms": [found.to_dict(chosen, limits) for found in tried],
+            "parity": chosen.parity.to_dict(),
+        }
+        return store.keep(Model, chosen.folder, card)
+
+
+def _try(config: ExportConfig, source: Source, form: Form, folder: Path) -> _Tried:
+    reference = source.native / REFERENCE
+    try:
+        source.write(form, folder)
+        # Weights that are too large for the form show as a gap, not as a warning.
+        with np.errstate(invalid="ignore", over="ignore"):
+            predictor = Predictor.load(folder)
+            parity = compare(predictor, reference)
+    except StoreError as error:
+        return _Tried(form, folder, Term("{fault}", fault=error))
+    fault = None if parity.holds(config) else parity.told()
+    if fault is not None and form.engine == "linear":
+        return _Tried(form, folder, fault, parity)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return _Tried(form, folder, fault, parity, size, *_time(predictor, source.texts))
+
+
+def _time(predictor: Predictor, texts: Sequence[str]) -> tuple[float, float]:
+    """Median and 95th percentile of single requests, in milliseconds."""
+    column, taken = predictor.spec.text[0], []
+    for place in range(_WARM_UP + _TIMED):
+        began = time.perf_counter()
+        predictor.predict([{column: texts[place % len(texts)]}])
+        taken.append(1000 * (time.perf_counter() - began))
+    p50, p95 = np.quantile(taken[_WARM_UP:], (0.5, 0.95))
+    return float(p50), float(p95)
+
+
+def _choose(native: Model, tried: Sequence[_Tried], limits: Limits) -> _Tried:
+    """The first of the forms, smallest first, that keeps parity and, if one does, the limits."""
+    holding = [found for found in tried if found.fault is None]
+    for found in holding:
+        if found.is_within(limits):
+            return found
+    if holding:
+        return holding[0]  # the gate says which limit it breaks
+    because = tuple(
+        Term("{form}: {fault}", form=str(found.form), fault=found.fault) for found in tried
+    )
     raise RefusedError(
         "the bundle does not answer as the model that was trained ({faults})",
         where=native.ref,
@@ -63,14 +173,3 @@ def export(config: ExportConfig, native: Model, store: ArtifactStore, events: Ev
         because=because,
         faults=because,
     )
-
-
-def _cast(arrays: Mapping[str, NDArray[Any]], form: str) -> dict[str, NDArray[Any]]:
-    """Weights of heads in fewer bits; everything small stays as it is."""
-    if form == "float32":
-        return dict(arrays)
-    with np.errstate(over="ignore"):
-        return {
-            name: found.astype(np.float16) if name.endswith(".weights") else found
-            for name, found in arrays.items()
-        }
