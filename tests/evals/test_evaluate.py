@@ -11,6 +11,7 @@ from sklearn import metrics
 from tests.tiny import tiny_rows
 
 from volano.core.errors import ConfigError, DataError
+from volano.evals import worst
 from volano.evals.config import EvaluateConfig
 from volano.evals.forgetting import compare_skills
 from volano.evals.slices import length_band
@@ -236,6 +237,15 @@ def test_all_rows_right_make_a_report_without_errors(bench: Bench) -> None:
     body = strict(bench.report(bench.model(ROWS), bench.data(ROWS, ROWS[:9])))
     assert body["errors"] == []
     assert body["metrics"]["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+def test_reasons_end_where_the_model_takes_too_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worst, "_SECONDS", 0.0)
+    report = bench.report(bench.model(TRAIN), bench.data(TRAIN, TEST))
+    assert report.body["errors"]
+    assert not any("reasons" in row for row in report.body["errors"])
 
 
 def test_a_label_absent_from_the_test_rows_has_no_recall(bench: Bench) -> None:

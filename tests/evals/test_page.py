@@ -13,7 +13,7 @@ from tests.tiny import tiny_rows
 from volano import evals
 from volano.core.nouns import Estimate, Verdict
 from volano.core.pages import render
-from volano.evals import findings, page
+from volano.evals import findings, page, robustness, serving
 from volano.evals.page import Findings, report_page
 from volano.tasks import LabelsConfig, TextClassification
 
@@ -122,6 +122,34 @@ def test_a_page_of_overlapping_labels_has_no_confusion(bench: Bench, several: Ta
     assert len(render(shown)) > 10_000
 
 
+def test_every_form_that_was_tried_is_listed_with_why_it_was_not_taken(found: Findings) -> None:
+    measured = {"megabytes": 24.3, "p50_ms": 1.9, "p95_ms": 2.6, "score_gap": 0.04}
+    forms = [
+        {"engine": "openvino", "precision": "int8", "chosen": True, "why_not": "", **measured,
+         "agreement": 0.994, "accuracy": 0.934},
+        {"engine": "onnx", "precision": "float32", "chosen": False,
+         "why_not": "a smaller form holds", **measured, "agreement": 1.0, "accuracy": None},
+        {"engine": "onnx", "precision": "int8", "chosen": False, "why_not": "cannot be made here"},
+    ]  # fmt: skip
+    object.__setattr__(found.candidate, "body", {**found.body, "forms": forms})
+    table = report_page(found, "tickets", "en").sections[-1].blocks[1].to_dict()
+    first, second, third = table["rows"]  # type: ignore[index, call-overload, misc]
+    assert first == ["openvino, int8", "24.3", "1.9", "2.6", "0.04", "99.4%", "93.4%", "chosen"]
+    assert second[-2:] == ["–", "a smaller form holds"]
+    assert third == ["onnx, int8", *["–"] * 6, "cannot be made here"]
+    chinese = whole(report_page(found, "tickets", "zh"))
+    assert "有更小的形式可用" in chinese
+    assert "在本机无法生成" in chinese
+
+
+def test_mistakes_without_reasons_are_shown_and_the_page_says_why(found: Findings) -> None:
+    errors = [{k: v for k, v in row.items() if k != "reasons"} for row in found.body["errors"]]
+    object.__setattr__(found.candidate, "body", {**found.body, "errors": errors})
+    shown = whole(report_page(found, "tickets", "en"))
+    assert "Only the first show reasons" in shown
+    assert errors[0]["text"] in shown
+
+
 @pytest.mark.parametrize("size", [1, 9])
 def test_a_page_of_few_rows_without_mistakes_is_whole(bench: Bench, size: int) -> None:
     report = bench.report(bench.model(ROWS), bench.data(ROWS, ROWS[:size]))
@@ -142,7 +170,8 @@ def catalogue() -> dict[str, str]:
 def test_every_text_that_is_said_has_a_chinese_one() -> None:
     room = Path(evals.__file__).parent
     told = {*findings._METRICS.values(), *findings._FIELDS.values(), *findings._VALUES.values(),
-            *page._LIMITS.values()}  # fmt: skip
+            *serving.LIMITS.values(), *robustness._TITLES.values(),
+            *robustness._RULES.values()}  # fmt: skip
     for path in room.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":

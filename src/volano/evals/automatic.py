@@ -22,6 +22,7 @@ from volano.core.pages import (
     numbers,
 )
 from volano.models.routing import Curve, sureness
+from volano.tasks.resampling import number_units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,8 +122,7 @@ def _read_tested(report: Report) -> Curve:
     table = pq.read_table(report.folder / "answers.parquet", columns=names)
     pairs = zip(table.column("truth").to_pylist(), table.column("labels").to_pylist(), strict=True)
     right_N = np.array([sorted(truth) == sorted(said) for truth, said in pairs], dtype=bool)
-    units = table.column("unit").to_numpy(zero_copy_only=False).astype(str)
-    unit_N = np.unique(units, return_inverse=True)[1].astype(np.int64)
+    unit_N = number_units(table.column("unit").to_pylist())
     may_N = ~table.column("unknown").to_numpy(zero_copy_only=False).astype(bool)
     sure_N = table.column(SURE).to_numpy()
     return Curve.of(sure_N, right_N, unit_N, may_N, points=sure_N.size)
@@ -206,12 +206,11 @@ def _chart(say: Translate, found: Findings, told: Mapping[str, Any]) -> ChartBlo
         x_label=say("Share of answers given alone, the surest first"),
         y_label=say("Share of these that are right"),
         format="percent",
+        x_format="percent",
     )
-    axis: Any = option["xAxis"]
-    as_percent = {**axis, "axisLabel": {**axis["axisLabel"], "format": "percent"}}
     return ChartBlock(
         say("Precision of automatic answers"),
-        {**option, "xAxis": as_percent},
+        option,
         alt=say("The more answers are given alone, the fewer of them are right."),
     )
 

@@ -17,6 +17,8 @@ class EvaluateConfig(Config):
         slices: source columns to slice by, besides group, language, length and source.
         slice_values: at most so many values of one column are looked at, the commonest first.
         worst_errors: how many confident mistakes the report shows.
+        robustness_rows: at most so many test examples are altered by rule (typos, case, noise,
+            paraphrase) and asked again; fewer where the model is slow; 0 is off.
         timed_requests: how many single requests the latency is read from.
     """
 
@@ -24,4 +26,5 @@ class EvaluateConfig(Config):
     slices: tuple[str, ...] = ()
     slice_values: int = Field(20, ge=1, le=200)
     worst_errors: int = Field(20, ge=0, le=1000)
+    robustness_rows: int = Field(500, ge=0, le=100_000)
     timed_requests: int = Field(100, ge=10, le=10_000)

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from volano.evals.slices import SLICE_PREFIX
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from volano.core.nouns import Report
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["count_examples", "gone_slices", "write_without"]
 
 _ANSWERS, _BODY = "answers.parquet", "report.json"
-_SLICE_PREFIX = "slice:"
 
 
 def count_examples(report: Report, name: str, ids: Collection[str]) -> int:
@@ -27,7 +28,7 @@ def count_examples(report: Report, name: str, ids: Collection[str]) -> int:
     theirs = _theirs(table, name, ids)
     gone = {*ids, *table.filter(theirs)["id"].to_pylist()}
     body = report.body
-    mistakes = sum(one["id"] in gone for one in body["errors"])
+    mistakes = sum(one["id"] in gone for one in (*body["errors"], *_spoilt(body)))
     old = body.get("old_skills", {})
     skills = sum(one in gone for part in ("right", "wrong") for one in old.get(part, ()))
     return int(pc.sum(theirs).as_py() or 0) + mistakes + skills
@@ -44,15 +45,17 @@ def write_without(report: Report, name: str, ids: Collection[str], draft: Path) 
     left = table.filter(pc.invert(theirs)).combine_chunks()
     pq.write_table(left, draft / _ANSWERS, compression="zstd")
     slices = {
-        (column.removeprefix(_SLICE_PREFIX), value)
+        (column.removeprefix(SLICE_PREFIX), value)
         for column in left.column_names
-        if column.startswith(_SLICE_PREFIX)
+        if column.startswith(SLICE_PREFIX)
         for value in pc.unique(left[column]).to_pylist()
     }
     body = dict(report.body)
     num = table.num_rows - left.num_rows
     body["errors"] = [one for one in body["errors"] if one["id"] not in gone]
     body["slices"] = [one for one in body["slices"] if (one["field"], one["value"]) in slices]
+    if body.get("robustness"):
+        body["robustness"] = _robustness_without(body["robustness"], gone)
     body["old_skills"] = {
         part: [one for one in found if one not in gone] if isinstance(found, list) else found
         for part, found in body.get("old_skills", {}).items()
@@ -61,6 +64,20 @@ def write_without(report: Report, name: str, ids: Collection[str], draft: Path) 
     text = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
     (draft / _BODY).write_text(text, "utf-8")
     return {**report.card, "erased": body["erased"]}
+
+
+def _spoilt(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The altered texts that a Report quotes."""
+    for kind in (body.get("robustness") or {}).get("kinds", ()):
+        yield from kind["examples"]
+
+
+def _robustness_without(told: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
+    kinds = [
+        {**kind, "examples": [one for one in kind["examples"] if one["id"] not in gone]}
+        for kind in told["kinds"]
+    ]
+    return {**told, "kinds": kinds}
 
 
 def gone_slices(report: Report, without: Report) -> set[str]:

@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from volano.core.errors import DataError
 from volano.core.nouns import Answer, Dataset, Model, Report
-from volano.core.seeds import derive_seed
 from volano.evals.automatic import SURE, automatic_figures, sureness_of, tested_curve
 from volano.evals.latency import measure_cost
-from volano.evals.slices import indices, slice_columns
-from volano.models import Predictor
+from volano.evals.robustness import measure_robustness, sample_size
+from volano.evals.slices import SLICE_PREFIX, indices, slice_columns
+from volano.evals.trial import Trial
+from volano.evals.worst import worst_errors
 from volano.tasks.guessing import commonest
-from volano.tasks.resampling import Draws, estimate
+from volano.tasks.resampling import estimate
 from volano.tasks.scoring import ECE_BINS
 
 if TYPE_CHECKING:
@@ -30,37 +30,13 @@ if TYPE_CHECKING:
 
     from volano.core.events import Events
     from volano.evals.config import EvaluateConfig
+    from volano.models import Predictor
     from volano.store.artifacts import ArtifactStore
+    from volano.tasks.resampling import Draws
     from volano.tasks.scoring import LabelOutcomes
     from volano.tasks.task import Task
 
-__all__ = ["evaluate", "test_rows", "units_of"]
-
-_SLICE_PREFIX = "slice:"
-_BLOCK = 512  # rows asked at once
-
-
-def test_rows(data: Dataset) -> pa.Table:
-    """The frozen test examples that carry truth, in the order of their ids."""
-    found = data.labelled("test")
-    if found.num_rows == 0:
-        raise DataError(
-            "no test example has a label, so nothing can be said about a model",
-            where=data.ref,
-            fix="label more rows, or give a test file (split: test at a source); where texts are "
-            "alike only by a template, prepare.near_duplicates: 0.9 or 0 lets them part",
-        )
-    return found
-
-
-def units_of(test: pa.Table) -> list[str]:
-    """What is drawn again in intervals: a person's rows together, or near-duplicates, or a row."""
-    subjects, clusters = (test.column(name).to_pylist() for name in ("subject", "cluster"))
-    ids = test.column("id").to_pylist()
-    return [
-        f"s:{subject}" if subject else f"c:{cluster}" if cluster else f"r:{row}"
-        for subject, cluster, row in zip(subjects, clusters, ids, strict=True)
-    ]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -72,22 +48,18 @@ def evaluate(
     events: Events,
 ) -> Report:
     """Ask the model every test example and write down how it fared."""
-    test = test_rows(data)
-    predictor = Predictor.load(model.folder)
-    rows = test.column("fields").to_pylist()
-    asked = _ask(predictor, rows, events)
-    answers = [task.answer_today(answer) for answer in asked]
-    truth = test.column("target").to_pylist()
-    outcomes = task.outcomes(truth, answers)
-    columns = slice_columns(test, config)
-    draws = Draws(_codes(units_of(test)), config.resamples, derive_seed(0, "report"))
-    sure_N = sureness_of(predictor, asked)
-    tested = tested_curve(asked, sure_N, outcomes.right_N, draws.unit_N)
+    trial = Trial.of(task, model, data, config.resamples, events)
+    outcomes, draws, predictor = trial.outcomes, trial.draws, trial.predictor
+    columns = slice_columns(trial.test, config)
+    sure_N = sureness_of(predictor, trial.asked)
+    curve = tested_curve(trial.asked, sure_N, outcomes.right_N, draws.unit_N)
+    cost = measure_cost(predictor, trial.rows, model.folder, config.timed_requests)
+    size = sample_size(config.robustness_rows, cost["rows_per_second"])
     body = {
         "model": model.hash,
         "learner": model.learner,
         "dataset": data.hash,
-        "num_examples": test.num_rows,
+        "num_examples": trial.test.num_rows,
         "num_units": draws.num_units,
         "labels": list(predictor.labels),
         "metrics": _metrics(task, outcomes, draws),
@@ -95,37 +67,26 @@ def evaluate(
         "confusion": _confusion(outcomes),
         "reliability": _reliability(task, outcomes),
         "slices": _slices(task, outcomes, draws, columns),
-        "unknown": _unknown(task, truth, answers),
-        "automatic": automatic_figures(predictor.calibration.curve, tested),
-        "guess": _guess(task, data, truth),
-        "errors": _worst(config, rows, predictor, outcomes, test.column("id").to_pylist()),
+        "unknown": _unknown(task, trial.truth, trial.answers),
+        "automatic": automatic_figures(predictor.calibration.curve, curve),
+        "guess": _guess(task, data, trial.truth),
+        "errors": worst_errors(trial, config.worst_errors),
         "old_skills": _old_skills(task, predictor, data),
+        "robustness": measure_robustness(trial, size, events),
         "training_counts": dict(model.card.get("label_counts", {})),
         "training": dict(model.card.get("training", {})),
         "parity": dict(model.card.get("parity", {})),
-        "cost": measure_cost(predictor, rows, model.folder, config.timed_requests),
+        "forms": list(model.card.get("forms", ())),
+        "cost": cost,
     }
     with store.draft() as folder:
         text = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
         (folder / "report.json").write_text(text, "utf-8")
-        table = _answer_table(test, answers, outcomes, columns)
+        table = _answer_table(trial, columns)
         table = table.append_column(SURE, pa.array(sure_N, pa.float64()))
         pq.write_table(table, folder / "answers.parquet", compression="zstd")
-        card = {"model": model.hash, "dataset": data.hash, "num_examples": test.num_rows}
+        card = {"model": model.hash, "dataset": data.hash, "num_examples": trial.test.num_rows}
         return store.keep(Report, folder, card)
-
-
-def _ask(predictor: Predictor, rows: Sequence[dict[str, object]], events: Events) -> list[Answer]:
-    answers: list[Answer] = []
-    for start in range(0, len(rows), _BLOCK):
-        answers += predictor.predict(rows[start : start + _BLOCK])
-        events.progress("test examples answered", len(answers), len(rows))
-    return answers
-
-
-def _codes(units: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    _, codes = np.unique(np.array(units, dtype=object).astype(str), return_inverse=True)
-    return codes.astype(np.int64)
 
 
 def _metrics(task: Task, outcomes: LabelOutcomes, draws: Draws) -> dict[str, dict[str, float]]:
@@ -185,9 +146,7 @@ def _slices(
     parts_NK = metric.parts(outcomes)
     found = []
     for (field, value), rows in indices(columns).items():
-        units = np.unique(draws.unit_N[rows], return_inverse=True)[1].astype(np.int64)
-        part = Draws(units, draws.num, draws.seed)
-        score = estimate(parts_NK[rows], metric.combine, part)
+        score = estimate(parts_NK[rows], metric.combine, draws.at(np.array(rows)))
         told = {"field": field, "value": value, "num_examples": len(rows)}
         if np.isfinite(score.value):
             found.append({**told, metric.name: score.to_dict()})
@@ -223,47 +182,6 @@ def _guess(task: Task, data: Dataset, truth: Sequence[Sequence[str]]) -> dict[st
     }
 
 
-def _worst(
-    config: EvaluateConfig,
-    rows: Sequence[dict[str, object]],
-    predictor: Predictor,
-    outcomes: LabelOutcomes,
-    ids: Sequence[str],
-) -> list[dict[str, Any]]:
-    """The mistakes that the model was surest of, with the words that led it there.
-
-    How sure: of the label it gave; where labels overlap, of the one it wrongly gave or left out.
-    """
-    wrong = np.flatnonzero(~outcomes.right_N)
-    sure_NC = outcomes.scores_NC
-    if outcomes.is_multiple:
-        missed_NC = outcomes.truth_NC & ~outcomes.decided_NC
-        sure_NC = np.where(outcomes.truth_NC == outcomes.decided_NC, -1.0, sure_NC)
-        sure_NC = np.where(missed_NC, 1.0 - outcomes.scores_NC, sure_NC)
-    top_N = sure_NC.argmax(axis=1)
-    sure_N = sure_NC.max(axis=1)
-    order = wrong[np.lexsort((wrong, -sure_N[wrong]))][: config.worst_errors]
-    labels = np.array(outcomes.labels, dtype=object)
-    return [
-        {
-            "id": ids[i],
-            "text": predictor.text_of(rows[i]),
-            "truth": labels[outcomes.truth_NC[i]].tolist(),
-            "decided": labels[outcomes.decided_NC[i]].tolist(),
-            "confidence": float(sure_N[i]),
-            "about": labels[top_N[i]],
-            "reasons": _reasons(predictor, rows[i], labels[top_N[i]]),
-        }
-        for i in order.tolist()
-    ]
-
-
-def _reasons(predictor: Predictor, row: dict[str, object], label: str) -> list[list[Any]]:
-    # A label that was renamed since is not one of the model's own.
-    found = predictor.explain(row, label) if label in predictor.labels else ()
-    return [list(reason) for reason in found]
-
-
 def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, Any]:
     """How the model does on test examples of earlier turns that have left the data since."""
     path = data.folder / "old_skills.parquet"
@@ -286,22 +204,18 @@ def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, An
     }
 
 
-def _answer_table(
-    test: pa.Table,
-    answers: Sequence[Answer],
-    outcomes: LabelOutcomes,
-    columns: dict[str, list[str]],
-) -> pa.Table:
+def _answer_table(trial: Trial, columns: dict[str, list[str]]) -> pa.Table:
+    answers, outcomes = trial.answers, trial.outcomes
     table = pa.table(
         {
-            "id": test.column("id"),
-            "truth": test.column("target"),
+            "id": trial.test.column("id"),
+            "truth": trial.test.column("target"),
             "labels": pa.array([list(a.labels) for a in answers], pa.list_(pa.string())),
             "confidence": pa.array([a.confidence for a in answers], pa.float64()),
             "unknown": pa.array([a.unknown for a in answers], pa.bool_()),
             "scores": pa.array(list(outcomes.scores_NC), pa.list_(pa.float64())),
-            "unit": pa.array(units_of(test), pa.string()),
-            **{_SLICE_PREFIX + name: pa.array(values) for name, values in columns.items()},
+            "unit": pa.array(trial.units, pa.string()),
+            **{SLICE_PREFIX + name: pa.array(values) for name, values in columns.items()},
         }
     )
     return table.replace_schema_metadata({"labels": json.dumps(outcomes.labels)})

@@ -116,11 +116,17 @@ def _errors(say: Translate, body: Mapping[str, Any]) -> Section | None:
         Details(
             f"{said(row['truth'])} → {said(row['decided'])} "
             f"({numbers.percent(row['confidence'])}): {one_line(row['text'])}",
-            (Code(row["text"]), *_reasons(say, row["about"], row["reasons"])),
+            (Code(row["text"]), *_reasons(say, row["about"], row.get("reasons", ()))),
         )
         for row in body["errors"]
     )
     note = say("Truth → answer, the surest mistakes first; some are wrong labels.")
+    if not all("reasons" in row for row in body["errors"]):
+        join, slow = (
+            say(" "),
+            say("Only the first show reasons: this model takes a while over each."),
+        )
+        note = f"{note}{join}{slow}"
     return Section(say("Worst errors"), blocks, note)
 
 

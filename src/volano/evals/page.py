@@ -30,8 +30,11 @@ from volano.evals.findings import (
     said,
     slice_name,
 )
+from volano.evals.fitting import fitting
 from volano.evals.forgetting import compare_skills
 from volano.evals.mistakes import mistakes
+from volano.evals.robustness import robustness
+from volano.evals.serving import serving
 from volano.evals.summary import summary
 
 if TYPE_CHECKING:
@@ -43,12 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["Findings", "report_page"]
 
 _KIND: Mapping[str, Kind] = {"PROMOTE": "good", "HOLD": "warn", "REJECT": "bad"}
-_LIMITS = {
-    "parity_gap": "Largest distance of a score from training",
-    "parity_agreement": "Reference rows decided as in training",
-    "latency_ms": "One request, 95 % (ms)",
-    "size_mb": "Size (MB)",
-}
 _FEW_EXAMPLES = 10  # an interval of fewer shows nothing
 _SHOWN = 10  # forgotten and learnt examples, slices of the verdict
 
@@ -63,11 +60,13 @@ def report_page(found: Findings, project: str, language: Language) -> Page:
         _comparison(say, found),
         _metrics(say, found),
         _learners(say, found),
+        fitting(say, found),
         _slices(say, found),
         _skills(say, found),
         *mistakes(say, body),
+        robustness(say, found),
         automatic(say, found),
-        _cost(say, found),
+        serving(say, found),
     )
     return Page(
         title=say("{project}: model {model}", project=project, model=body["model"][:12]),
@@ -192,31 +191,10 @@ def _metrics(say: Translate, found: Findings) -> Section:
         cells: list[Cell] = [None if one is None else interval(one) for one in figures]
         rows.append((metric_name(say, name), *cells, guess.get(name)))
     columns = (say("Metric"), *(name for name, _ in told), say("guessing"))
-    fit = _over_fitting(say, found)
     return Section(
         say("Metrics"),
-        (Table(columns, tuple(rows)), *((Prose(fit),) if fit else ())),
+        (Table(columns, tuple(rows)),),
         say("With 95 % intervals; rows of one person are drawn together."),
-    )
-
-
-def _over_fitting(say: Translate, found: Findings) -> str:
-    held_out = found.body["training"].get("out_of_fold", {}).get(found.metric)
-    tested = found.body["metrics"].get(found.metric)
-    if held_out is None or tested is None:
-        return ""
-    values = {"fold": numbers.metric(held_out), "test": numbers.metric(tested["value"])}
-    if held_out > tested["high"]:
-        return say(
-            "On training rows that the answering model had not seen it scored {fold}, on the test "
-            "rows {test}, clearly less: the test rows are of another kind, or the settings fit the "
-            "training rows too closely.",
-            **values,
-        )
-    return say(
-        "On training rows that the answering model had not seen it scored {fold}, on the test "
-        "rows {test}: no sign of over-fitting.",
-        **values,
     )
 
 
@@ -272,11 +250,9 @@ def _slices(say: Translate, found: Findings) -> Section | None:
     values: list[Interval] = [interval(row[metric]) for row in rows]
     whole = found.body["metrics"][metric]["value"]
     title = metric_name(say, metric)
-    option = charts.intervals(names, values, x_label=title, reference=whole)
-    axis: Any = option["xAxis"]
     chart = ChartBlock(
         say("{metric} by slice", metric=title),
-        {**option, "xAxis": {**axis, "scale": True}},
+        charts.intervals(names, values, x_label=title, reference=whole),
         alt=say("Each slice with its interval; the line is the figure of the whole test set."),
     )
     note = say(
@@ -330,26 +306,3 @@ def _changes(say: Translate, found: Findings, changes: Sequence[Change]) -> Tabl
     )
     columns = (say("Text"), say("Truth"), say("champion"), say("candidate"))
     return Table(columns, rows, max_rows=_SHOWN)
-
-
-def _cost(say: Translate, found: Findings) -> Section:
-    cost, parity = found.body["cost"], found.body["parity"]
-    limits = found.verdict.checks.get("limits", {})
-    figures = {
-        "parity_gap": parity.get("score_gap"),
-        "parity_agreement": parity.get("agreement"),
-        "latency_ms": cost["p95_ms"],
-        "size_mb": cost["bytes"] / 1e6,
-    }
-    rows: list[tuple[Cell, ...]] = [
-        (say("One request, median (ms)"), f"{cost['p50_ms']:.2f}", "–", ""),
-        (say("Rows a second, in batches"), numbers.count(round(cost["rows_per_second"])), "–", ""),
-    ]
-    for name, figure in figures.items():
-        limit = limits.get(name)
-        kept = "" if limit is None else say("kept") if limit["is_kept"] else say("broken")
-        written = "–" if figure is None else f"{figure:.3g}"
-        rows.append((say(_LIMITS[name]), written, f"{limit['limit']:g}" if limit else "–", kept))
-    note = say("Parity: does the bundle that is served answer as the model that was trained?")
-    columns = (say("Figure"), say("Value"), say("Limit"), "")
-    return Section(say("Cost and parity"), (Table(columns, tuple(rows)),), note)

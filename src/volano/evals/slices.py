@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from volano.evals.config import EvaluateConfig
 
-__all__ = ["length_band", "slice_columns"]
+__all__ = ["SLICE_PREFIX", "indices", "length_band", "slice_columns"]
+
+SLICE_PREFIX = "slice:"  # of the columns of ``answers.parquet``
 
 _BANDS = ((20, "1-20"), (60, "21-60"), (200, "61-200"), (1000, "201-1000"))
 REST = "(rest)"

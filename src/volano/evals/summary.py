@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from volano.core.pages import Callout, Section, numbers
 from volano.evals.automatic import automatic_finding
 from volano.evals.findings import slice_name
+from volano.evals.fitting import course_of
 from volano.evals.forgetting import compare_skills
+from volano.evals.robustness import robustness_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +62,7 @@ def _strengths(say: Translate, found: Findings) -> Iterator[str]:
     finding = automatic_finding(say, found)
     if finding is not None and finding[0]:
         yield finding[1]
+    yield from (text for is_good, text in robustness_findings(say, found) if is_good)
     skills = compare_skills(found.candidate, found.champion)
     if skills is not None:
         yield say(
@@ -109,6 +112,7 @@ def _faults(say: Translate, found: Findings) -> Iterator[str]:
         )
     if finding is not None and not finding[0]:
         yield finding[1]
+    yield from (text for is_good, text in robustness_findings(say, found) if not is_good)
 
 
 def _advice(say: Translate, found: Findings) -> Iterator[str]:
@@ -141,6 +145,9 @@ def _advice(say: Translate, found: Findings) -> Iterator[str]:
             truth=mixed["truth"],
             decided=mixed["decided"],
         )
+    course = course_of(found.body.get("training", {}))
+    if course is not None and course.is_still_falling:
+        yield say("Train for more epochs: validation loss was still falling.")
     if found.body["errors"]:
         yield say("Look through the worst errors below: some are wrong labels.")
 

@@ -137,12 +137,14 @@ def lines(
     x_label: str,
     y_label: str,
     format: Format = "metric",
+    x_format: Format = "count",
 ) -> Option:
     """Values along a numeric axis: a loss over steps, a score over turns."""
+    whole = {"minInterval": 1} if all(float(at).is_integer() for at in positions) else {}
     return {
         **_frame([one.name for one in series]),
         "tooltip": {"trigger": "axis"},
-        "xAxis": _value_axis(x_label, format="count", scale=True),
+        "xAxis": {**_value_axis(x_label, format=x_format, scale=True), **whole},
         "yAxis": _value_axis(y_label, format=format, scale=True),
         "series": [
             {
@@ -274,7 +276,8 @@ def intervals(
     """A forest plot: each value with the interval it lies in, and a line to compare with.
 
     An interval wholly above the reference is drawn in the colour of good, wholly below in that of
-    bad, and one that contains it is quiet. Without a reference all are alike.
+    bad, and one that contains it is quiet. Without a reference all are alike. The axis holds zero
+    only where that is the reference.
     """
     whiskers, dots = [], []
     for row, (label, one) in enumerate(zip(labels, values, strict=True)):
@@ -288,7 +291,7 @@ def intervals(
         dots.append(_point([one.value, row], tip, itemStyle={"color": colour}))
     return {
         **_frame([]),
-        "xAxis": _value_axis(x_label, format=format, scale=reference is None),
+        "xAxis": _value_axis(x_label, format=format, scale=reference != 0.0),
         "yAxis": _label_axis(labels),
         "series": [
             {"type": "boxplot", "boxWidth": [7, 7], "data": whiskers}
