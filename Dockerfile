@@ -1,9 +1,11 @@
 # A server for one project: docker build -t volano . && see docs/serve.md for how to run it.
 FROM python:3.13-slim
 
+# For a model that is an encoder: --build-arg EXTRAS='[encoders]'
+ARG EXTRAS=""
 COPY . /build
 # The versions that are tested together; nothing of a compiler or a cache stays in the image.
-RUN pip install --no-cache-dir -c /build/constraints.txt /build && rm -rf /build \
+RUN pip install --no-cache-dir -c /build/constraints.txt "/build$EXTRAS" && rm -rf /build \
     && useradd --create-home --uid 10001 volano \
     && mkdir /project && chown volano /project
 

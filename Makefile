@@ -10,10 +10,13 @@ CODE := src tests benchmarks examples
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo setup test check fix docs bench
+.PHONY: help demo demo-deep setup test check fix docs bench
 
 help:
 	@echo "make demo    turn the wheel twice on examples/support-tickets (light core only)"
+	@echo "make demo-deep"
+	@echo "             the same with a fine-tuned encoder (about 2 GB to install), from the hub;"
+	@echo "             ARGS='--base FOLDER_OR_HUB_NAME' names another, or a folder"
 	@echo "make test    every test; make test ARGS='-m \"not slow\"' leaves the slow ones out"
 	@echo "make check   format, lint, types, and which room may import which"
 	@echo "make fix     mend format and lint where that can be done by itself"
@@ -23,6 +26,9 @@ help:
 
 demo: $(VENV)/.core
 	@$(BIN)/python examples/support-tickets/demo.py $(ARGS)
+
+demo-deep: $(VENV)/.deep
+	@$(BIN)/python examples/support-tickets/demo.py --base auto $(ARGS)
 
 setup: $(VENV)/.dev
 
@@ -60,6 +66,11 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once; a minute or two)"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.deep: $(VENV)/.core
+	@echo "adding what encoders are trained with (about 2 GB; some minutes)"
+	$(PIP) -e '.[deep]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.core

@@ -17,28 +17,38 @@ TICKETS = Path(__file__).parents[1] / "examples" / "support-tickets" / "tickets.
 
 PROGRAM = """
 import sys
-from importlib.abc import MetaPathFinder
 
 refused = set(sys.argv[2].split(","))
 
 
-class Refuse(MetaPathFinder):
+class Without:
+    # A finder that does not find what does not come with the core.
+
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in refused:
-            raise ModuleNotFoundError(f"{name} does not come with the core", name=name)
+        hidden = name.partition(".")[0] in refused
+        return None if hidden else self.finder.find_spec(name, path, target)
 
 
-sys.meta_path.insert(0, Refuse())
-import volano as vl
+sys.meta_path[:] = map(Without, sys.meta_path)
 from volano.app.cli.main import app
 from volano.app.http import make_app, make_service
+from volano.core.events import Events
+from volano.loop.project import Project
 
-with vl.open(sys.argv[1]) as project:
+heard = []
+with Project.open(sys.argv[1], events=Events((heard.append,))) as project:
     verdict = project.turn().verdict
     answer = project.predict([{"body": "包裹到哪了"}])[0]
     with make_service(project) as service:
         make_app(project, service)
 print(verdict.decision, answer.labels[0])
+print(*(event.text for event in heard if event.kind == "warning"), sep="\\n")
 """
 
 
@@ -77,9 +87,13 @@ def test_the_wheel_turns_and_serves_without_any_extra(tmp_path: Path) -> None:
             "fields": {"text": "body", "target": "topic"},
         },
         "effort": "quick",
+        "train": {"base": "some/encoder"},  # it cannot be trained, so the light learners do
     }
     (tmp_path / "volano.yaml").write_text(json.dumps(settings), "utf-8")
     command = [sys.executable, "-c", PROGRAM, str(tmp_path), ",".join(refused)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] in ("PROMOTE", "HOLD", "REJECT")
+    told = [line for line in done.stdout.splitlines() if line.startswith("encoders are left out")]
+    assert len(told) == 1
+    assert told[0].endswith("pip install 'volano[deep]'")

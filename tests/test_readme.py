@@ -52,7 +52,7 @@ def refuse_unless_it_exists(words: list[str], page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_and_flag_on_the_page_exists(page: str) -> None:
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     for words in commands(page):
         program = words[0].removeprefix(".venv/bin/")
         if program == "volano":

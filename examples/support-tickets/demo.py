@@ -2,7 +2,9 @@
 
 Every step is a command of ``volano`` run as you would type it, or a request to its server. People
 are played by ``answers.csv`` and ``wrong-labels.csv``, which hold the right topics. Nothing is
-tuned so that the second model wins: a HOLD is an honest end of this demo.
+tuned so that the second model wins: a HOLD is an honest end of this demo. With ``--base`` both
+models are fine-tuned from that pretrained encoder: a folder, a name on the Hugging Face hub, or
+``auto``, a small one for the languages of the tickets.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 MARKER = ".made-by-the-volano-demo"
+REJECTED = 3  # the exit code of a turn
 NUM_ASKED = 80  # the rest of the July tickets is asked after the second turn
 WHY_LOST = {
     "conflicting-label": "one text under two topics: nobody can tell which is right",
@@ -60,14 +63,17 @@ class Answered(NamedTuple):
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=HERE.parents[1] / "demo")
-    folder: Path = parser.parse_args().folder.resolve()
+    told = "fine-tune this encoder: a folder, a name on the hub, or auto"
+    parser.add_argument("--base", default="", help=told)
+    given = parser.parse_args()
+    folder: Path = given.folder.resolve()
     # Lines of this script and of the commands it runs come out in the order in which they happen.
     sys.stdout.reconfigure(encoding="utf-8", line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         started = time.monotonic()
         fresh(folder)
-        wheel(folder)
+        wheel(folder, settings_for(given.base))
         say("", f"All of this took {time.monotonic() - started:.0f} seconds.")
         program = shown(Path(sys.executable).with_name("volano"))
         say("", f"next: {program} serve -p {shown(folder / 'tickets')}")
@@ -79,17 +85,34 @@ def main() -> int:
     return 0
 
 
-def wheel(folder: Path) -> None:
+def settings_for(base: str) -> list[str]:
+    """What ``volano init`` is told so that the project fine-tunes an encoder."""
+    if not base:
+        return []
+    found = str(Path(base).resolve()) if Path(base).is_dir() else base
+    chosen = (
+        "effort=quick",
+        "train.learner=finetune",
+        f"train.base={found}",
+        "prepare.split.validation=0.2",  # over 100 rows: else each fold costs a training of its own
+        "train.loop.epochs=8",
+    )
+    return [word for setting in chosen for word in ("--set", setting)]
+
+
+def wheel(folder: Path, settings: Sequence[str]) -> None:
     """The whole story."""
     tickets = read(HERE / "answers.csv")
     project = folder / "tickets"
 
     heading("1", "A project from a file")
     data = os.path.relpath(HERE / "tickets.csv", folder)
-    volano("init", "tickets", "--data", data, "--unknown", "other", at=folder)
+    volano("init", "tickets", "--data", data, "--unknown", "other", *settings, at=folder)
 
     heading("2", "The first turn")
-    volano("turn", at=project)
+    if volano("turn", at=project) == REJECTED:
+        tell_losses(project)
+        sys.exit("the first model was refused, so there is nothing to serve; the verdict says why")
     tell_losses(project)
 
     with serving(project) as url:
@@ -287,14 +310,15 @@ def tell_pages(folder: Path) -> None:
 # How it talks to volano
 
 
-def volano(*words: str, at: Path) -> None:
+def volano(*words: str, at: Path) -> int:
     """Run a command as a person would; its last line is left out, the story goes on by itself."""
     say(bold(f"$ volano {shlex.join(words)}"))
     command = [sys.executable, "-m", "volano", *words]
     done = subprocess.run(command, cwd=at, stdout=subprocess.PIPE, encoding="utf-8", check=False)
     say(done.stdout.partition("\nnext: ")[0].rstrip())
-    if done.returncode != 3:  # a REJECT is a verdict, not a failure
+    if done.returncode != REJECTED:  # a verdict, not a failure
         done.check_returncode()
+    return done.returncode
 
 
 @contextmanager

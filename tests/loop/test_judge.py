@@ -293,6 +293,18 @@ def test_each_limit_refuses_with_both_figures() -> None:
     }
 
 
+def test_a_rounded_form_is_judged_by_its_mean_gap_and_may_decide_more_rows_otherwise() -> None:
+    candidate, champion = two(500, 40, 10)
+    parity = {"is_rounded": True, "score_gap": 0.3, "mean_gap": 0.015, "agreement": 0.996}
+    assert judge(GateConfig(), TASK, replace(candidate, parity=parity), champion).promotes
+    worse = {**parity, "mean_gap": 0.03, "agreement": 0.99}
+    verdict = judge(GateConfig(), TASK, replace(candidate, parity=worse), champion)
+    assert verdict.because[0] == (
+        "the served scores differ from training by 0.03 on average; the limit is 0.02"
+    )
+    assert verdict.because[1].startswith("the served model decides as in training on 0.99 of")
+
+
 def test_a_limit_that_was_not_measured_is_not_kept() -> None:
     candidate, champion = two(500, 40, 10)
     verdict = judge(GateConfig(latency_ms=5), TASK, replace(candidate, parity={}), champion)

@@ -291,6 +291,8 @@ class Failing:
 
     name = "linear"
     parts = ()
+    reads: frozenset[str] = frozenset()
+    needs_base = False
 
     def fits(self, task: object) -> bool:
         return True

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "examine"]
 
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "sqlalchemy", "starlette")
+_OF_EXTRAS = ("torch", "transformers", "tokenizers", "accelerate", "peft", "onnx", "onnxscript",
+              "nncf", "onnxruntime", "openvino")  # fmt: skip
 _LOW_DISK = 1_000_000_000
 
 
@@ -51,6 +53,7 @@ def examine(project: Project | None, *, repair: bool = False) -> list[Finding]:
         Finding("system", f"{machine.system}, Python {machine.python}"),
     ]
     found += [Finding(name, importlib.metadata.version(name)) for name in ("volano", *_LIBRARIES)]
+    found.append(_encoders())
     if project is None:
         return found
     from volano.loop.health import examine_state
@@ -60,6 +63,24 @@ def examine(project: Project | None, *, repair: bool = False) -> list[Finding]:
     fix = "free some space, or prune: volano prune --dry-run" if low else ""
     found.append(Finding("disk", f"{free / 1e9:.1f} GB free", low, fix))
     return [*found, *_sources(project), *examine_state(project, repair=repair)]
+
+
+def _encoders() -> Finding:
+    """Whether encoders can be trained and served here; neither is needed for the light learners."""
+    there = {name: version for name in _OF_EXTRAS if (version := _version(name))}
+    told = ", ".join(f"{name} {version}" for name, version in there.items())
+    if len(there) == len(_OF_EXTRAS):
+        return Finding("encoders", told)
+    missing = ", ".join(name for name in _OF_EXTRAS if name not in there)
+    fix = "to train encoders: pip install 'volano[deep]'; to serve them: 'volano[encoders]'"
+    return Finding("encoders", f"{told}; not installed: {missing}".removeprefix("; "), fix=fix)
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _sources(project: Project) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UnknownNameError
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from volano.loop.project import Project
+    from volano.train.config import TrainConfig
 
 __all__ = ["explain"]
+
+_DEEP = "one that trains an encoder is left out where held-out rows show that it cannot be taken"
 
 
 def explain(project: Project, section: str) -> list[dict[str, Any]]:
@@ -50,11 +54,21 @@ def _explain_train(project: Project) -> list[dict[str, Any]]:
     rows = _rows("train", config.train)
     for row in rows:
         if row["key"] in why:
-            row["value"] = getattr(resolved, row["key"].partition(".")[2])
+            row["value"] = _at(resolved, row["key"])
             row["why"] = why[row["key"]]
-    learners = plan_learners(resolved, project.task, project.hub.learners)
-    told = "cheapest first; a dearer one must beat it on held-out rows"
+    known = project.hub.learners
+    learners = plan_learners(resolved, project.task, known, config.effort)
+    told = "train.learner names it; the first is the baseline"
+    if config.train.learner == "auto":
+        told = "cheapest first; a dearer one must beat it on held-out rows"
+        is_deep = any(known[name].needs_base for name in learners)
+        told += f"; {_DEEP}" if is_deep else "; train.base adds encoders"
     return [*rows, {"key": "train (plan)", "value": ", ".join(learners), "why": told}]
+
+
+def _at(resolved: TrainConfig, key: str) -> object:
+    """The value at ``train.loop.epochs``."""
+    return reduce(getattr, key.split(".")[1:], resolved)
 
 
 def _explain_automatic(project: Project) -> list[dict[str, Any]]:

@@ -37,8 +37,10 @@ class GateConfig(Config):
         slice_tolerance: a loss up to this never refuses, however sure.
         latency_ms: the longest 95th percentile of one request.
         size_mb: the largest bundle, in 1,000,000 bytes.
-        parity_gap: the largest distance of any score from the training-time model's.
-        parity_agreement: the least share of reference rows decided as in training.
+        parity_gap: the largest distance of any score from the training-time model's; of an
+            encoder in fewer bits the mean distance may be four times that.
+        parity_agreement: the least share of reference rows decided as in training; an encoder in
+            fewer bits may decide five times as many otherwise.
         reuse_budget: verdicts on one test set at full level; later ones must be surer.
     """
 

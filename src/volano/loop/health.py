@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from volano.core.errors import BusyError, StoreError, VolanoError
 from volano.core.hashing import SHORT
 from volano.core.nouns import Dataset
+from volano.loop.climb import checkpoints_of, embeddings_of
 from volano.loop.doctor import Finding
 from volano.loop.overview import when
 from volano.loop.turn import lock_of
@@ -104,9 +105,24 @@ def _place(project: Project) -> Iterator[Finding]:
     if aside_of(link).exists():
         fix = f"volano move {link.resolve()} removes it" if link.is_symlink() else "volano move"
         yield Finding("state", f"what was moved is still at {aside_of(link)}", True, fix)
-    cache = [path.stat().st_size for path in (project.state / CACHE).rglob("*") if path.is_file()]
-    if cache:
-        yield Finding("cache", f"{sum(cache) / 1e6:.1f} MB; may be deleted at any time")
+    yield from _cache(project)
+
+
+def _cache(project: Project) -> Iterator[Finding]:
+    """What may be deleted at any time, and what it is worth."""
+    cache = project.state / CACHE
+    known = {
+        checkpoints_of(project.state).name: "a training that was stopped goes on from it",
+        embeddings_of(project.state).name: "vectors of texts; without them a probe takes longer",
+    }
+    sizes: dict[str, int] = Counter()
+    for path in cache.rglob("*"):
+        if path.is_file():
+            top = path.relative_to(cache).parts[0]
+            sizes[top if top in known else ""] += path.stat().st_size
+    for name, size in sorted(sizes.items()):
+        told = f"{size / 1e6:.1f} MB; {known.get(name, 'may be deleted at any time')}"
+        yield Finding(f"{CACHE}/{name}".rstrip("/"), told)
 
 
 def _ledger(project: Project, repair: bool) -> Iterator[Finding]:

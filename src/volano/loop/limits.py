@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from volano.export.config import DISAGREEMENTS, MEAN_GAPS
 from volano.loop import reasons
 from volano.loop.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from volano.loop.gate import GateConfig
     from volano.loop.scored import Scored
 
@@ -56,20 +59,29 @@ def check_limits(
 def _limits(config: GateConfig, candidate: Scored) -> list[_Limit]:
     limits = []
     if candidate.parity is not None:
-        gap, agreement = candidate.parity.get("score_gap"), candidate.parity.get("agreement")
-        limits += [
-            _Limit("parity_gap", gap, config.parity_gap, reasons.PARITY_GAP),
-            _Limit(
-                "parity_agreement",
-                agreement,
-                config.parity_agreement,
-                reasons.PARITY_AGREEMENT,
-                is_least=True,
-            ),
-        ]
+        limits += _parity_limits(config, candidate.parity)
     if config.latency_ms != "off":
         limits.append(_Limit("latency_ms", candidate.p95_ms, config.latency_ms, reasons.LATENCY))
     if config.size_mb != "off":
         size = None if candidate.num_bytes is None else candidate.num_bytes / _MEGABYTE
         limits.append(_Limit("size_mb", size, config.size_mb, reasons.SIZE))
     return limits
+
+
+def _parity_limits(config: GateConfig, parity: Mapping[str, Any]) -> list[_Limit]:
+    """The largest gap of any score; of a rounded form the mean one, which rounding cannot hide."""
+    is_rounded = parity.get("is_rounded", False)
+    gap = parity.get("mean_gap" if is_rounded else "score_gap")
+    gap_limit = config.parity_gap * (MEAN_GAPS if is_rounded else 1)
+    said = reasons.PARITY_MEAN_GAP if is_rounded else reasons.PARITY_GAP
+    least = 1 - (DISAGREEMENTS if is_rounded else 1) * (1 - config.parity_agreement)
+    return [
+        _Limit("parity_gap", gap, gap_limit, said),
+        _Limit(
+            "parity_agreement",
+            parity.get("agreement"),
+            least,
+            reasons.PARITY_AGREEMENT,
+            is_least=True,
+        ),
+    ]

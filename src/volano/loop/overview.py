@@ -11,6 +11,7 @@ from volano.core.hashing import SHORT
 from volano.core.nouns import Dataset, Model, Report
 from volano.core.refs import Ref
 from volano.feedback import live_accuracy
+from volano.loop.curves import curves_of, read_curves, tell_curve
 from volano.store import erasures, lineage, predictions, releases, reviews, turns
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def describe_status(project: Project) -> dict[str, Any]:
         }
         if last and result
         else None,
+        "unfinished_turn": _unfinished(ledger),
         "predictions": _count(project, "predictions"),
         "feedback": _count(project, "feedback"),
         "reviews": {"open": len(reviews.open_reviews(ledger)), "answered": len(answered)},
@@ -78,6 +80,25 @@ def describe_status(project: Project) -> dict[str, Any]:
         }
         if routes
         else None,
+    }
+
+
+def _unfinished(ledger: Ledger) -> dict[str, Any] | None:
+    """A turn that runs, or was stopped: nobody knows here; and how far its training has come."""
+    record = turns.find_turn(ledger, "latest", state=turns.RUNNING)
+    if record is None:
+        return None
+    done = {stage.name for stage in record.stages}
+    trainings = {
+        stage: tell_curve(curves)
+        for stage, curves in read_curves(ledger, record.number).items()
+        if stage not in done and stage.rpartition(".")[0] not in done  # parts of one stage
+    }
+    return {
+        "number": record.number,
+        "since": when(record.started_at),
+        "stages": [stage.name for stage in record.stages],
+        "training": trainings,
     }
 
 
@@ -217,11 +238,8 @@ def _describe_turn(project: Project, name: str) -> Described:
     if record is None:
         known = [str(found.number) for found in turns.list_turns(project.ledger)]
         raise UnknownNameError.among("turn", name, known)
-    events = [
-        event
-        for event in turns.list_events(project.ledger, record.number)
-        if event.kind in ("note", "warning")
-    ]
+    said = turns.list_events(project.ledger, record.number)
+    events = [event for event in said if event.kind in ("note", "warning")]
     facts: dict[str, Any] = {
         **(record.result or {}),
         "turn": record.number,
@@ -237,6 +255,7 @@ def _describe_turn(project: Project, name: str) -> Described:
             }
             for stage in record.stages
         ],
+        "curves": curves_of(said),
         "events": [event.to_dict() for event in events],
     }
     return Described("\n".join(_turn_lines(facts, events)), facts)
@@ -253,6 +272,8 @@ def _turn_lines(facts: dict[str, Any], events: list[Event]) -> list[str]:
     for stage in facts["stages"]:
         spent = f"{stage['seconds']:8.2f} s  peak {stage['peak_bytes'] / 1e6:,.0f} MB"
         lines.append(f"  {stage['name']:<24}" + (" skipped" if stage["skipped"] else spent))
+    for stage, curves in facts["curves"].items():
+        lines.append(f"  {stage:<24} {tell_curve(curves)}")
     lines += ["", *(f"  {event.stage}: {event.text}" for event in events)]
     return lines if events else lines[:-1]
 

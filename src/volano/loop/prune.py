@@ -6,18 +6,23 @@ from its inputs. Rows seen before and their splits live in the newest dataset, w
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
 from volano.core.hashing import to_json
+from volano.loop.climb import checkpoints_of, embeddings_of
 from volano.loop.turn import lock_of
 from volano.store import audit, lineage, releases, turns
 from volano.store.artifacts import NOUNS
 from volano.store.checks import hashes_in
 from volano.store.locks import project_lock
+from volano.train.config import plan_learners
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from volano.loop.project import Project
     from volano.store.ledger import Ledger
 
@@ -26,7 +31,10 @@ __all__ = ["Pruned", "prune"]
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was, or would be, removed: references with the bytes of each; and how many stay."""
+    """What was, or would be, removed: references with the bytes of each; and how many stay.
+
+    ``cache:training`` are checkpoints, ``cache:embeddings`` vectors of texts.
+    """
 
     removed: dict[str, int]
     num_kept: int
@@ -54,6 +62,7 @@ def prune(
     Kept are: all that the latest ``num_turns`` finished turns made or rest on, all that a turn
     which is not finished made, the champion with what it came from, the ``num_releases`` releases
     before it, and the reports behind every verdict (the gate counts how often a test set was used).
+    Checkpoints stay where a turn is not finished, vectors of texts where today's settings use them.
 
     Raises:
         BusyError: a turn of this project is running.
@@ -74,13 +83,33 @@ def prune(
         found = [(noun, name) for noun in NOUNS for name in store.hashes(noun)]
         leaving = [(noun, name) for noun, name in found if name not in kept]
         removed = {f"{n.noun}:{name}": store.num_bytes(n, name) for n, name in leaving}
+        caches = _stale_caches(project)
+        removed |= {f"cache:{path.name}": size for path in caches if (size := _size(path))}
         if removed and not is_rehearsal:
             detail = {"artifacts": list(removed), "turns": num_turns, "releases": num_releases}
             # Said first: whoever is killed below leaves no artifact of which nobody knows why.
             audit.record(project.ledger, by, "prune", detail)
             for noun, name in leaving:
                 store.remove(noun, name)
+            for path in caches:
+                shutil.rmtree(path, ignore_errors=True)
     return Pruned(removed, len(found) - len(leaving))
+
+
+def _stale_caches(project: Project) -> list[Path]:
+    """What trainings keep for later, where nothing that comes later would read it."""
+    config, known = project.config, project.hub.learners
+    plan = plan_learners(config.train, project.task, known, config.effort)
+    stale = []
+    if not any(known[name].needs_base for name in plan):
+        stale.append(embeddings_of(project.state))
+    if not turns.list_turns(project.ledger, state=turns.RUNNING):
+        stale.append(checkpoints_of(project.state))
+    return stale
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _kept(ledger: Ledger, num_turns: int, num_releases: int) -> set[str]:

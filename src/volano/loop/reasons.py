@@ -70,6 +70,9 @@ GUESS = (
 LATENCY = "95th percentile of latency {found} ms is over the limit of {limit} ms"
 SIZE = "size {found} MB is over the limit of {limit} MB"
 PARITY_GAP = "the served scores differ from training by up to {found}; the limit is {limit}"
+PARITY_MEAN_GAP = (
+    "the served scores differ from training by {found} on average; the limit is {limit}"
+)
 PARITY_AGREEMENT = (
     "the served model decides as in training on {found} of the reference rows; the limit is {limit}"
 )

@@ -20,7 +20,7 @@ from volano.core.hashing import code_hash, hash_json
 from volano.store import turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from volano.store.ledger import Ledger
     from volano.store.turns import TurnRecord
@@ -42,18 +42,27 @@ _LIBRARIES = {
     "loop": ("numpy", "scipy"),
 }
 
+_FLUSH_SECONDS = 2.0
 
-def stage_key(room: str, inputs: Mapping[str, Any]) -> str:
-    """The key of a stage of ``room`` with these inputs (all that JSON can carry)."""
-    libraries = {name: _version(name) for name in _LIBRARIES[room]}
+
+def stage_key(room: str, inputs: Mapping[str, Any], libraries: Iterable[str] = ()) -> str:
+    """The key of a stage of ``room`` with these inputs (all that JSON can carry).
+
+    ``libraries`` shape this stage besides those that shape every stage of its room.
+    """
+    versions = {name: _version(name) for name in (*_LIBRARIES[room], *libraries)}
     return hash_json(
-        {"inputs": dict(inputs), "code": code_hash(_BELOW[room]), "libraries": libraries}
+        {"inputs": dict(inputs), "code": code_hash(_BELOW[room]), "libraries": versions}
     )
 
 
 @lru_cache
 def _version(library: str) -> str:
-    return metadata.version(library)
+    """Empty where it is not installed: the stage that needs it says so better."""
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 class WouldRunError(Exception):
@@ -90,6 +99,7 @@ class StageRun:
     used: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     has_run: bool = False
     _heard: list[Event] = field(default_factory=list)
+    _kept: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.events = Events((*self.events.listeners, self._hear))
@@ -176,12 +186,17 @@ class StageRun:
         return found if mine else None
 
     def _hear(self, event: Event) -> None:
-        if event.kind != "progress":
-            self._heard.append(event)
+        if event.kind == "progress":
+            return
+        self._heard.append(event)
+        # Only a training draws curves, and it may take hours: they can be looked at meanwhile.
+        if event.kind == "scalar" and time.monotonic() - self._kept > _FLUSH_SECONDS:
+            self._keep_events()
 
     def _keep_events(self) -> None:
         turns.add_events(self.ledger, self.begin(), self._heard)
         self._heard.clear()
+        self._kept = time.monotonic()
 
     def _guarded(
         self, name: str, number: int, work: Callable[[Events], dict[str, Any]]

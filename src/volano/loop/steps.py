@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
+from volano.export.config import Limits
+from volano.loop.climb import Climb, libraries_of
 from volano.loop.gate import gate_metric
 from volano.loop.stages import StageRun, stage_key
 from volano.store import releases, subjects, turns
 from volano.store.state import CACHE
-from volano.train.config import plan_learners, resolve_train
+from volano.train.config import plan_learners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from volano.core.events import Events
     from volano.loop.project import Project
     from volano.train.choose import Choice
+    from volano.train.learner import Base
 
 __all__ = ["Steps", "Trained"]
 
@@ -56,7 +59,7 @@ class Steps:
         self.config = project.config
         # Named wrong, both are better said before the data is read than after.
         self.metric = gate_metric(self.config.gate, project.task).name
-        plan_learners(self.config.train, project.task, project.hub.learners)
+        plan_learners(self.config.train, project.task, project.hub.learners, self.config.effort)
         self.run = StageRun(
             project.ledger,
             project.events,
@@ -69,6 +72,7 @@ class Steps:
         self.keys: dict[str, str] = {}
         self.grounds: dict[str, str] = {}  # what the data stages built on, besides their inputs
         self.facts: dict[str, dict[str, Any]] = {}  # what their cards say about this turn
+        self.bases: dict[str, Base] = {}  # pretrained encoders, by the project's name for them
         self._opened: dict[str, Artifact] = {}
 
     def collect(self) -> Dataset:
@@ -182,13 +186,10 @@ class Steps:
 
     def train(self, data: Dataset) -> Trained:
         """Every learner of the plan trained, the best chosen, candidate and baseline exported."""
-        project, config = self.project, self.config
-        resolved, _ = resolve_train(config.train, config.effort, config.seed)
-        made: dict[str, Model] = {}
-        for name in plan_learners(resolved, project.task, project.hub.learners):
-            made[name] = self._train_one(name, data, made)
-        natives = tuple(made.values())
-        choice = self._choose(natives)
+        climb = Climb(self, data)
+        climb.go()
+        natives = tuple(climb.made.values())
+        choice = self._choose(natives, climb.left)
         by_hash = {native.hash: native for native in natives}
         chosen = dict.fromkeys((choice.candidate, choice.baseline))
         exports = {name: (by_hash[name], self.export(by_hash[name])) for name in chosen}
@@ -200,28 +201,7 @@ class Steps:
             choice,
         )
 
-    def _train_one(self, name: str, data: Dataset, made: Mapping[str, Model]) -> Model:
-        project = self.project
-        config, _ = resolve_train(self.config.train, self.config.effort, self.config.seed)
-        learner = project.hub.find("learner", name)
-        parts = {part: made[part] for part in learner.parts}
-        inputs = {
-            "train": config.model_dump(mode="json", exclude={"suspects"}),
-            "learner": name,
-            "parts": {part: model.hash for part, model in parts.items()},
-            "task": self.task_inputs,
-            "dataset": data.hash,
-        }
-
-        def work(events: Events) -> dict[str, Any]:
-            from volano.train.train import Plan, train
-
-            plan = Plan(learner, parts)
-            return {"model": train(config, project.task, data, plan, project.store, events).hash}
-
-        return self._model_stage(f"train.{name}", self.key("train", inputs), work)
-
-    def _choose(self, natives: tuple[Model, ...]) -> Choice:
+    def _choose(self, natives: tuple[Model, ...], left: Mapping[str, str]) -> Choice:
         from volano.train.choose import Choice, choose
 
         named = self.config.train.learner
@@ -229,26 +209,38 @@ class Steps:
             "natives": [native.hash for native in natives],
             "metric": self.metric,
             "learner": named,
+            "left": dict(left),
         }
 
         def work(_: Events) -> dict[str, Any]:
-            return choose(natives, self.project.task.metrics[self.metric], named).to_dict()
+            return choose(natives, self.project.task.metrics[self.metric], named, left).to_dict()
 
         return Choice(**self.run.run("train.choose", self.key("train", inputs), work))
 
     def export(self, native: Model) -> Model:
-        """The bundle that is served, in the smallest form that keeps parity."""
+        """The bundle that is served: the smallest form that keeps parity and the gate's limits."""
         config, store = self.config.export, self.project.store
-        inputs = {"export": config.model_dump(mode="json"), "model": native.hash}
+        gate = self.config.gate
+        limits = Limits(
+            latency_ms=None if gate.latency_ms == "off" else gate.latency_ms,
+            size_mb=None if gate.size_mb == "off" else gate.size_mb,
+        )
+        inputs = {
+            "export": config.model_dump(mode="json"),
+            "limits": asdict(limits),
+            "model": native.hash,
+        }
 
         def work(events: Events) -> dict[str, Any]:
             from volano.export.export import export
 
-            return {"model": export(config, native, store, events).hash}
+            return {"model": export(config, native, store, events, limits).hash}
 
-        return self._model_stage(f"export.{native.learner}", self.key("export", inputs), work)
+        key = self.key("export", inputs, libraries_of(native))
+        return self.model_stage(f"export.{native.learner}", key, work)
 
-    def _model_stage(self, name: str, key: str, work: Callable[[Events], dict[str, Any]]) -> Model:
+    def model_stage(self, name: str, key: str, work: Callable[[Events], dict[str, Any]]) -> Model:
+        """A stage whose output is a Model, by its hash."""
         output = self.run.run(name, key, work, self.opens(Model, "model"))
         return self.open(Model, output["model"])
 
@@ -268,7 +260,7 @@ class Steps:
             made = evaluate(config, project.task, model, data, project.store, events)
             return {"report": made.hash}
 
-        key = self.key("evals", inputs)
+        key = self.key("evals", inputs, libraries_of(model))
         whole = self.opens(Report, "report")
         output = self.run.run(f"evaluate.{model.short}", key, work, whole)
         return self.open(Report, output["report"])
@@ -311,9 +303,10 @@ class Steps:
         """Opens what a stage gave as ``name``; a StoreError means that it must be made again."""
         return lambda output: self.open(noun, output[name])
 
-    def key(self, room: str, inputs: Mapping[str, Any]) -> str:
+    def key(self, room: str, inputs: Mapping[str, Any], libraries: Iterable[str] = ()) -> str:
         """The key of a stage of this project with these inputs."""
-        return stage_key(room, {**inputs, "plugins": dict(self.project.hub.plugins)})
+        plugins = {"plugins": dict(self.project.hub.plugins)}
+        return stage_key(room, {**inputs, **plugins}, libraries)
 
     @cached_property
     def task_inputs(self) -> dict[str, Any]:

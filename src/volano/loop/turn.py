@@ -7,12 +7,14 @@ interrupted one leaves no trace in what comes after.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from volano.core.hashing import SHORT
 from volano.core.nouns import Estimate, Turn, Verdict
+from volano.loop.climb import checkpoints_of, open_named_bases
 from volano.loop.judging import judge_report, release, standing_report
 from volano.loop.stages import WouldRunError
 from volano.loop.steps import Steps
@@ -58,6 +60,8 @@ def turn(project: Project) -> Turn:
         steps = Steps(project)
         made = _walk(steps)
         release(steps, made.trained.candidate, made.verdict)
+        # A training of other settings that was stopped is not gone on with after this.
+        shutil.rmtree(checkpoints_of(project.state), ignore_errors=True)
         if steps.last is not None and steps.is_unchanged(
             made.data, made.trained.candidate, made.verdict
         ):
@@ -80,6 +84,7 @@ def _warn_of_unfinished(project: Project) -> None:
 
 
 def _walk(steps: Steps) -> Results:
+    open_named_bases(steps)
     collected = steps.collect()
     data = steps.prepare(collected)
     trained = steps.train(data)

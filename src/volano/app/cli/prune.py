@@ -55,5 +55,6 @@ def prune(
         print_lines([f"{noun}:{found[:12]}  {num_bytes / 1e6:.1f} MB"])
     told = "would be removed" if dry_run else "removed"
     size = f"{pruned.num_bytes / 1e6:.1f} MB"
-    print_lines([f"{len(pruned.removed)} artifacts {told}, {size}; {pruned.num_kept} stay"])
+    num = sum(not name.startswith("cache:") for name in pruned.removed)
+    print_lines([f"{num} artifacts {told}, {size}; {pruned.num_kept} stay"])
     next_command("volano prune" if dry_run and pruned.removed else "volano status")

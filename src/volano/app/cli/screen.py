@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import getpass
 import json
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from volano.app.cli.live import LiveTraining
 from volano.core.events import Event, Events
 
 if TYPE_CHECKING:
@@ -60,8 +62,12 @@ _ERROR: Mapping[Language, str] = {"en": "error: ", "zh": "错误："}
 def print_json(value: object) -> None:
     """One object on stdout."""
     # What a narrow terminal cannot show is escaped by JSON's own rules, so that it stays JSON.
-    is_narrow = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    sys.stdout.write(json.dumps(value, ensure_ascii=is_narrow) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=_is_narrow(sys.stdout)) + "\n")
+
+
+def _is_narrow(stream: TextIO) -> bool:
+    """Whether it shows less than all characters."""
+    return (stream.encoding or "").lower().replace("-", "") != "utf8"
 
 
 def print_lines(lines: Iterable[str]) -> None:
@@ -109,8 +115,11 @@ class _Progress:
     is_live: bool
     started: dict[str, float] = field(default_factory=dict)
     drawn: float = 0.0
+    trainings: dict[str, LiveTraining] = field(default_factory=dict)
 
     def hear(self, event: Event) -> None:
+        if event.kind == "scalar":
+            self.trainings.setdefault(event.stage, LiveTraining()).hear(event)
         if event.kind == "warning":
             self._line(f"warning: {event.text}")
         elif self.is_quiet:
@@ -123,8 +132,17 @@ class _Progress:
             self._line(f"  {event.text:<24} {seconds:6.1f} s")
         elif event.kind == "note":
             self._line(f"    {event.text}")
-        elif event.kind == "progress" and time.monotonic() - self.drawn > _REDRAW_SECONDS:
-            self._draw(f"  {event.stage}: {event.done:,} of {event.total:,} {event.text}")
+        elif event.kind == "progress":
+            self._progress(event)
+
+    def _progress(self, event: Event) -> None:
+        told = f"{event.done:,} of {event.total:,} {event.text}"
+        training = self.trainings.get(event.stage)
+        if training is not None:
+            training.hear(event)
+            told = training.line(event, is_plain=_is_narrow(sys.stderr))
+        if time.monotonic() - self.drawn > _REDRAW_SECONDS:
+            self._draw(f"  {event.stage}: {told}")
 
     def _line(self, text: str) -> None:
         clear = _CLEAR if self.is_live else ""
@@ -134,5 +152,7 @@ class _Progress:
     def _draw(self, text: str) -> None:
         self.drawn = time.monotonic()
         if self.is_live:
-            sys.stderr.write(f"{_CLEAR}{text}")
+            # A line that wraps could not be cleared.
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"{_CLEAR}{text[:width]}")
             sys.stderr.flush()

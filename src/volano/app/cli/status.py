@@ -69,6 +69,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"{learned['from_review']} from review"
         )
         lines += [f"  {name + ' page':<12}{path}" for name, path in last["reports"].items()]
+    running = found["unfinished_turn"]
+    if running:
+        done = ", ".join(running["stages"]) or "nothing yet"
+        lines.append(
+            f"  unfinished  turn {running['number']} since {running['since']}: {done} done"
+        )
+        lines += [f"              {stage}: {told}" for stage, told in running["training"].items()]
     lines += [
         f"  unfinished  an erasure begun {one['since']}: volano forget --subject ID, once more"
         for one in found["unfinished_erasures"]

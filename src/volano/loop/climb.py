@@ -1,0 +1,228 @@
+"""The climb from cheap learners to dear ones, each under its own key, until more does not pay.
+
+What is trained next may depend on what was trained before, so learners run one after another. A
+base that cannot be had stops only the learners that need one, unless the project names such a one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from volano.core.errors import UserError
+from volano.loop.stages import WouldRunError
+from volano.store.state import CACHE
+from volano.train.config import base_name, is_dear, plan_learners, resolve_train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from volano.core.events import Events
+    from volano.core.nouns import Dataset, Model
+    from volano.loop.steps import Steps
+    from volano.train.learner import Base, Learner
+
+__all__ = ["Climb", "checkpoints_of", "embeddings_of", "libraries_of", "open_named_bases"]
+
+_ENCODER = ("torch", "transformers", "tokenizers")  # versions that shape what an encoder answers
+_TRAINER = (*_ENCODER, "peft")  # and what it becomes
+_EXPORTERS = ("onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
+_ENGINES = {
+    "encoder": (*_ENCODER, *_EXPORTERS),
+    "onnx": ("onnxruntime", "tokenizers"),
+    "openvino": ("openvino", "tokenizers"),
+    "ensemble": (*_ENCODER, *_EXPORTERS),  # which may hold encoders, or what became of them
+}
+_NEARLY_ALL = 0.9
+_SHAPES_NOTHING = {"loop": {"checkpoint_seconds"}}
+
+
+def checkpoints_of(state: Path) -> Path:
+    """Where a training that was interrupted keeps what it needs to go on."""
+    return state / CACHE / "training"
+
+
+def embeddings_of(state: Path) -> Path:
+    """What frozen encoders made of texts; any turn may use it again."""
+    return state / CACHE / "embeddings"
+
+
+def libraries_of(model: Model) -> tuple[str, ...]:
+    """The libraries, besides those of every model, by which this one is exported or answers."""
+    from volano.models.bundle import read_spec
+
+    return _ENGINES.get(read_spec(model.folder).engine, ())
+
+
+def open_named_bases(steps: Steps) -> None:
+    """Tell of a base that cannot be had before the data is read, where a named learner needs it.
+
+    A default base waits for the language of the texts; a turn that chooses goes on without one.
+
+    Raises:
+        UserError: it cannot be had.
+    """
+    config, hub = steps.config, steps.project.hub
+    if config.train.learner == "auto":
+        return
+    plan = plan_learners(config.train, steps.project.task, hub.learners, config.effort)
+    deep = [learner for learner in plan if hub.learners[learner].needs_base]
+    if not deep:
+        return
+    from volano.train.encoders.base import need_packages
+
+    need_packages()
+    for name in dict.fromkeys(base_name(config.train, learner) for learner in deep):
+        if name != "auto":
+            with suppress(WouldRunError):  # said when its turn comes
+                _open(steps, name, "")
+
+
+def _open(steps: Steps, name: str, language: str) -> Base:
+    """Open a base, and keep it for the rest of the turn.
+
+    Raises:
+        UserError: it cannot be had.
+        WouldRunError: this is a rehearsal, and it would have to be downloaded.
+    """
+    from volano.train.encoders.base import NotDownloadedError, open_base
+
+    root, events = steps.project.root, steps.run.events.of("train")
+    may_download = not steps.run.is_rehearsal
+    try:
+        found = open_base(name, language, root, events, may_download=may_download)
+    except NotDownloadedError:
+        raise WouldRunError("train") from None
+    steps.bases[name] = found
+    return found
+
+
+@dataclass
+class Climb:
+    """The learners of one turn; ``made`` holds their models, ``left`` why others have none."""
+
+    steps: Steps
+    data: Dataset
+    made: dict[str, Model] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    _has_warned: bool = False
+
+    def __post_init__(self) -> None:
+        project = self.steps.project
+        self._known = project.hub.learners
+        self._is_auto = project.config.train.learner == "auto"
+        config = project.config
+        self._config, _ = resolve_train(config.train, config.effort, config.seed)
+        self._events = self.steps.run.events.of("train")
+
+    def go(self) -> None:
+        """Train what is planned, cheapest first.
+
+        Raises:
+            UserError: the project names a learner whose base cannot be had.
+        """
+        effort, task = self.steps.config.effort, self.steps.project.task
+        for name in plan_learners(self._config, task, self._known, effort):
+            because = self._why_left(self._known[name]) if self._is_auto else ""
+            if because:
+                self.left[name] = because
+            else:
+                self.made[name] = self._train(self._known[name])
+
+    def _base(self, learner: Learner) -> Base | None:
+        """The pretrained encoder that it starts from; None where it starts from none.
+
+        Raises:
+            UserError: it cannot be had.
+            WouldRunError: this is a rehearsal, and it would have to be downloaded.
+        """
+        if not learner.needs_base:
+            return None
+        name = base_name(self._config, learner.name)
+        found = self.steps.bases.get(name)
+        return found or _open(self.steps, name, _language_of(self.data))
+
+    def _why_left(self, learner: Learner) -> str:
+        """Why a planned learner is not tried; empty where it is."""
+        missing = [part for part in learner.parts if part not in self.made]
+        if missing:
+            return f"as {missing[0]}, on which it builds, was not"
+        try:
+            self._base(learner)
+        except UserError as fault:
+            if not self._has_warned:
+                self._has_warned = True
+                told = f"{fault.what} ({fault.where})"
+                self._events.warn(f"encoders are left out of this turn: {told}; {fault.fix}")
+            return "as its base cannot be had"
+        if not (learner.needs_base and is_dear(learner.name)):
+            return ""
+        natives = tuple(self.made.values())
+        steps = self.steps
+        inputs = {
+            "natives": [native.hash for native in natives],
+            "metric": steps.metric,
+            "dataset": self.data.hash,
+            "seed": self._config.seed,
+        }
+
+        def work(_: Events) -> dict[str, Any]:
+            from volano.train.choose import why_stop
+            from volano.train.folds import held_rows
+            from volano.train.train import lesson_of
+
+            assert self._config.seed != "auto"
+            held_H = held_rows(lesson_of(steps.project.task, self.data), self._config.seed)
+            metric = steps.project.task.metrics[steps.metric]
+            return {"because": why_stop(natives, metric, held_H)}
+
+        stage = f"train.before-{learner.name}"
+        found = steps.run.run(stage, steps.key("train", inputs), work)
+        if found["because"]:
+            self._events.note(f"{learner.name} is not tried, {found['because']}")
+        return str(found["because"])
+
+    def _train(self, learner: Learner) -> Model:
+        steps, base = self.steps, self._base(learner)
+        parts = {part: self.made[part] for part in learner.parts}
+        inputs = {
+            "train": self._settings(learner),
+            "learner": learner.name,
+            "parts": {part: model.hash for part, model in parts.items()},
+            "base": base.hash if base else "",
+            "task": steps.task_inputs,
+            "dataset": self.data.hash,
+        }
+        key = steps.key("train", inputs, _TRAINER if base else ())
+        state = steps.project.state
+        scratch = checkpoints_of(state) / key[:32]
+
+        def work(events: Events) -> dict[str, Any]:
+            from volano.train.train import Plan, train
+
+            plan = Plan(learner, parts, base, scratch, embeddings_of(state))
+            project = steps.project
+            model = train(self._config, project.task, self.data, plan, project.store, events)
+            return {"model": model.hash}
+
+        made = steps.model_stage(f"train.{learner.name}", key, work)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return made
+
+    def _settings(self, learner: Learner) -> dict[str, Any]:
+        """Those that shape what the learner makes, so that no other change trains it again."""
+        wanted: dict[str, Any] = {}
+        for name in learner.reads:
+            section, _, field = name.partition(".")
+            wanted[section] = {*wanted.get(section, ()), field} if field else True
+        return self._config.model_dump(mode="json", include=wanted, exclude=_SHAPES_NOTHING)
+
+
+def _language_of(data: Dataset) -> str:
+    """The language of nearly all training rows, or ``mixed``."""
+    counts = Counter(data.labelled("train").column("language").to_pylist())
+    language, num = counts.most_common(1)[0] if counts else ("en", 0)
+    return str(language) if num >= _NEARLY_ALL * counts.total() else "mixed"
