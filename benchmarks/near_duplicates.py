@@ -1,8 +1,8 @@
 """Near-duplicates against datasketch and datatrove: pairs found, pairs right, and time.
 
-    python benchmarks/near_duplicates.py                     # a few minutes
-    python benchmarks/near_duplicates.py --rows 1000000      # volano alone at that size
-    python benchmarks/near_duplicates.py --rounds 0          # volano alone
+    python benchmarks/near_duplicates.py                             # a few minutes
+    python benchmarks/near_duplicates.py --rounds 0                  # volano alone, 50,000 texts
+    python benchmarks/near_duplicates.py --rows 1000000 --rounds 0   # and a million of them
 
 Texts of 100 to 150 characters, half English and half Chinese, are made from a seed; beside some an
 edited copy is planted. The truth is the Jaccard similarity of the two sets of shingles by the plain
