@@ -131,8 +131,8 @@ def test_rows_are_padded_weighed_and_answered_in_their_order() -> None:
     truth = np.eye(4, dtype=bool)[[0, 0, 0, 0, 0, 1, 1]]
     rows = Rows(ids_N, truth, weigh(np.ones(7), truth, "none"))
     batch = rows.collate([2, 0])
-    assert batch["input_ids"].shape == (2, 3)
-    assert batch["attention_mask"].tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert batch["attention_mask"].tolist() == [[1, 0, 0, 0], [1, 1, 1, 0]]  # of a width by four
+    assert rows.at(np.array([0, 1])).collate([1])["input_ids"].shape == (1, 9)  # none is longer
     assert batch["truth"].dtype == batch["weight"].dtype == torch.float32
     exact = choose_arithmetic("float32", torch.device("cpu"))
     together = answer(module, ids_N, exact)
