@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -253,7 +252,7 @@ def test_ctrl_c_leaves_a_checkpoint_at_the_end_of_the_step(tmp_path: Path) -> No
 
     def press(event: Event) -> None:
         if event.kind == "progress" and event.done == 20:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # to this thread, as no other may hear it
 
     recipe = make_recipe(tmp_path, checkpoint_seconds=3600.0)
     handler = signal.getsignal(signal.SIGINT)
