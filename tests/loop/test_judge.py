@@ -18,7 +18,7 @@ from volano.core.nouns import Verdict
 from volano.loop.gate import GateConfig, History
 from volano.loop.judge import judge
 from volano.loop.reasons import because
-from volano.loop.scored import Scored, commonest, take
+from volano.loop.scored import Scored, commonest
 from volano.tasks import LabelsConfig, TextClassification
 from volano.tasks.scoring import LabelOutcomes
 
@@ -469,10 +469,7 @@ def test_the_order_of_the_examples_does_not_change_the_figures(
 ) -> None:
     config = GateConfig(resamples=1000, slice_minimum=10)
     pair = two(60, better, worse)
-    other = [
-        replace(found, outcomes=take(found.outcomes, np.array(order)))  # type: ignore[arg-type]
-        for found in pair
-    ]
+    other = [replace(found, outcomes=found.outcomes.at(np.array(order))) for found in pair]
     first, second = judge(config, TASK, *pair), judge(config, TASK, *other)
     assert first.effect is not None
     assert second.effect is not None

@@ -22,7 +22,7 @@ from volano.loop.label_changes import compare_labels, unlearned
 from volano.loop.limits import check_limits
 from volano.loop.paired import Comparison, compare, labels_needed
 from volano.loop.reasons import Reason, few, percent, signed
-from volano.loop.scored import Scored, commonest, scored_pair, take
+from volano.loop.scored import Scored, commonest, scored_pair
 from volano.loop.slice_tests import SliceResult, compare_slices, nearly_all
 from volano.tasks.resampling import Draws
 from volano.tasks.scoring import LabelOutcomes
@@ -69,7 +69,7 @@ class _Bench:
         units = np.unique(self.draws.unit_N[rows_N], return_inverse=True)[1].astype(np.int64)
         draws = Draws(units, self.draws.num, self.draws.seed)
         part = _Bench(self.config, self.metric, draws, self.history)
-        return part.compare(take(candidate.outcomes, rows_N), take(champion.outcomes, rows_N))
+        return part.compare(candidate.outcomes.at(rows_N), champion.outcomes.at(rows_N))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 
 from volano.core.errors import StoreError
 from volano.core.nouns import Answer
+from volano.evals.slices import SLICE_PREFIX
 from volano.tasks.guessing import commonest
-from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.nouns import Report
+    from volano.tasks.scoring import LabelOutcomes
     from volano.tasks.task import Task
 
-__all__ = ["Scored", "commonest", "scored_pair", "take"]
+__all__ = ["Scored", "commonest", "scored_pair"]
 
-_SLICE_PREFIX = "slice:"
 _AGAIN = "score it again: volano turn"
 
 
@@ -61,17 +61,6 @@ class Scored:
     is_baseline: bool = False
 
 
-def take(outcomes: LabelOutcomes, rows: slice | NDArray[np.bool_]) -> LabelOutcomes:
-    """The outcomes of some examples."""
-    return LabelOutcomes(
-        outcomes.labels,
-        outcomes.truth_NC[rows],
-        outcomes.decided_NC[rows],
-        outcomes.scores_NC[rows],
-        outcomes.is_multiple,
-    )
-
-
 def scored_pair(
     task: Task, candidate: Report, champion: Report | None, guess: Answer | None = None
 ) -> tuple[Scored, Scored | None]:
@@ -106,7 +95,7 @@ def scored_pair(
     }
     found = [
         Scored(
-            outcomes=take(joint, slice(place * num, (place + 1) * num)),
+            outcomes=joint.at(slice(place * num, (place + 1) * num)),
             **shared,
             **_figures(report, task),
         )
@@ -171,9 +160,9 @@ def _guess(report: Report) -> Answer:
 
 def _slices(table: pa.Table) -> dict[str, list[str]]:
     return {
-        name.removeprefix(_SLICE_PREFIX): [value or "" for value in table.column(name).to_pylist()]
+        name.removeprefix(SLICE_PREFIX): [value or "" for value in table.column(name).to_pylist()]
         for name in table.column_names
-        if name.startswith(_SLICE_PREFIX)
+        if name.startswith(SLICE_PREFIX)
     }
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from volano.models.calibration import log_softmax
 from volano.models.erasure import reasons_by_erasure
+from volano.models.linear import blend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from volano.models.calibration import Floats
     from volano.models.engine import Engine
 
-__all__ = ["PARTS", "EnsembleEngine", "Part", "blend_parts"]
+__all__ = ["PARTS", "EnsembleEngine", "Part"]
 
 PARTS = "parts"
 
@@ -33,14 +31,6 @@ class Part:
 
     share: float
     temperature: float
-
-
-def blend_parts(values: Sequence[Floats], parts: Sequence[Part]) -> Floats:
-    """Decision values of several models as one, shape (rows, labels)."""
-    total = np.zeros_like(values[0])
-    for value, part in zip(values, parts, strict=True):
-        total += part.share * log_softmax(value / part.temperature)
-    return total
 
 
 @dataclass(frozen=True)
@@ -63,7 +53,7 @@ class EnsembleEngine:
 
     def decide(self, texts: Sequence[str]) -> Floats:
         """Decision values, shape (texts, labels)."""
-        return blend_parts([engine.decide(texts) for engine in self.engines], self.parts)
+        return blend([engine.decide(texts) for engine in self.engines], self.parts)
 
     def reasons(self, text: str, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
         """What leaving each word out takes from the label's decision value, strongest first."""

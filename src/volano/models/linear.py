@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from volano.models.calibration import Floats
 
-__all__ = ["Head", "LinearEngine", "blend"]
+__all__ = ["Head", "LinearEngine", "Weighed", "blend"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,22 @@ class Head:
         return product.astype(np.float64)
 
 
-def blend(values: Sequence[Floats], heads: Sequence[Head]) -> Floats:
-    """Decision values of several heads as one: their weighted log probabilities."""
+class Weighed(Protocol):
+    """What is blended: its share, and the temperature that makes it comparable before."""
+
+    @property
+    def share(self) -> float:
+        """How much its word weighs."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """What its decision values are divided by."""
+        ...
+
+
+def blend(values: Sequence[Floats], heads: Sequence[Weighed]) -> Floats:
+    """Decision values of several heads, or models, as one: their weighted log probabilities."""
     if len(heads) == 1:
         return values[0]
     total = np.zeros_like(values[0])

@@ -6,7 +6,7 @@ Shape suffixes: N examples, C labels, K sums of a metric, ... any leading axes (
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ class LabelOutcomes:
     scores_NC: Floats
     is_multiple: bool
 
-    def at(self, row_M: NDArray[np.int64]) -> LabelOutcomes:
-        """Those of these rows."""
-        parts = self.truth_NC[row_M], self.decided_NC[row_M], self.scores_NC[row_M]
+    def at(self, rows: slice | NDArray[Any]) -> LabelOutcomes:
+        """Those of these rows: their places, a mask, or a slice."""
+        parts = self.truth_NC[rows], self.decided_NC[rows], self.scores_NC[rows]
         return LabelOutcomes(self.labels, *parts, self.is_multiple)
 
     @property

@@ -23,9 +23,12 @@ __all__ = [
     "curve_of",
     "fit_temperature",
     "log_loss",
+    "mix",
     "tempered_loss",
     "with_unknown",
 ]
+
+_SHARES = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the second of two models
 
 
 def log_loss(values_NC: Floats, class_N: NDArray[np.int64], temperature: float = 1.0) -> float:
@@ -93,6 +96,26 @@ def calibrate(
     fitted = calibrate_one(values_NC, truth_NC)
     scores_NC = fitted.probabilities(values_NC)
     return with_unknown(fitted, scores_NC, truth_NC, unknown, false_alarms)
+
+
+def mix(first_NC: Floats, second_NC: Floats, class_N: NDArray[np.int64]) -> tuple[float, Floats]:
+    """The share of the second model that suits these held-out rows best, and the mixed values.
+
+    Args:
+        first_NC: log probabilities of one model.
+        second_NC: those of the other.
+        class_N: the true class of each row.
+    """
+
+    def mixed(share: float) -> Floats:
+        return (1.0 - share) * first_NC + share * second_NC
+
+    def loss(share: float) -> float:
+        value_NC = mixed(share)
+        return log_loss(value_NC, class_N, fit_temperature(value_NC, class_N))
+
+    best = min(_SHARES, key=lambda share: (loss(share), share))
+    return best, mixed(best)
 
 
 def calibrate_one(values_NC: Floats, truth_NC: Labels) -> Calibration:

@@ -11,9 +11,10 @@ from volano.core.seeds import derive_seed
 
 if TYPE_CHECKING:
     from volano.models.calibration import Labels
-    from volano.train.learner import Lesson
+    from volano.train.config import TrainConfig
+    from volano.train.learner import Lesson, TrainingSet
 
-__all__ = ["assign_folds", "held_rows", "strata_of"]
+__all__ = ["assign_folds", "folds_of", "held_rows", "strata_of"]
 
 Ints = NDArray[np.int64]
 
@@ -47,6 +48,14 @@ def assign_folds(stratum_N: Ints, unit_N: Ints, num_folds: int, seed: int) -> In
     fold_U[order] = np.arange(num_units) % num_folds
     folds: Ints = fold_U[code_N]
     return folds
+
+
+def folds_of(rows: TrainingSet, config: TrainConfig) -> Ints:
+    """The fold of each row in which all learners answer it: for one project and seed, the same."""
+    assert config.folds != "auto"
+    assert config.seed != "auto"
+    seed = derive_seed(config.seed, "folds")
+    return assign_folds(strata_of(rows.truth_NC), rows.unit_N, config.folds, seed)
 
 
 def held_rows(lesson: Lesson, seed: int) -> Ints:

@@ -20,13 +20,12 @@ import torch
 from volano.core.seeds import derive_seed
 from volano.models.encoder import CONFIG
 from volano.models.tokens import TOKENIZER
-from volano.train.calibrate import calibrate
 from volano.train.encoders.native import module_arrays
 from volano.train.encoders.rows import Rows, answer
-from volano.train.encoders.shaping import choose_rows, spec_of
+from volano.train.encoders.shaping import choose_rows
 from volano.train.encoders.training import Job, Way, train_encoder
-from volano.train.folds import assign_folds, held_rows, strata_of
-from volano.train.learner import Fitted, HeldOut
+from volano.train.fitted import Made, fitted
+from volano.train.folds import folds_of, held_rows
 from volano.train.loop.precision import choose_arithmetic
 
 if TYPE_CHECKING:
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.events import Events
-    from volano.models.calibration import Floats, Labels
+    from volano.models.calibration import Floats
     from volano.models.encoder import Encoder, Shape
     from volano.train.config import TrainConfig
-    from volano.train.learner import Lesson
+    from volano.train.learner import Fitted, Lesson
     from volano.train.loop.fit import History
 
 __all__ = ["Start", "fit_classifier"]
@@ -103,29 +102,16 @@ def fit_classifier(
     assert config.seed != "auto"
     held_H = held_rows(lesson, config.seed)
     found = course.by_holding_out(held_H) if len(held_H) else course.by_folds()
-    rows = lesson.rows
-    unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
-    calibration = calibrate(
-        found.values_HC,
-        rows.truth_NC[found.held_H],
-        unknown,
-        is_multiple=rows.is_multiple,
-        false_alarms=config.unknown_false_alarms,
-    )
-    scores = calibration.probabilities(found.values_HC)
-    held_out = HeldOut(found.held_H, scores, calibration.decide(scores, unknown))
 
-    def reference(places: Sequence[int]) -> tuple[Floats, Labels]:
+    def values_of(places: Sequence[int]) -> Floats:
         # From the token numbers that it was trained on: an error in reading texts shows as a gap.
-        ids_N = [start.rows.ids_N[place] for place in places]
-        scores = calibration.probabilities(answer(found.module, ids_N, _exact()))
-        return scores, calibration.decide(scores, unknown)
+        return answer(found.module, [start.rows.ids_N[place] for place in places], _exact())
 
     told = {**start.told, **_told(found), "seconds": round(time.monotonic() - begun, 1)}
-    arrays = {**module_arrays(found.module), **calibration.arrays()}
     files = {CONFIG: start.config, TOKENIZER: start.tokenizer}
-    spec = spec_of(start.shape.to_dict(), rows, calibration)
-    return Fitted(spec, arrays, held_out, reference, told, files)
+    arrays = module_arrays(found.module)
+    made = Made("encoder", start.shape.to_dict(), arrays, values_of, told, files)
+    return fitted(made, found.held_H, found.values_HC, lesson.rows, config)
 
 
 @dataclass(frozen=True)
@@ -164,10 +150,7 @@ class _Course:
         A teacher has seen all rows, so it teaches none of the models that answer for a fold.
         """
         rows = self.lesson.rows
-        assert self.config.folds != "auto"
-        assert self.config.seed != "auto"
-        seed = derive_seed(self.config.seed, "folds")
-        fold_N = assign_folds(strata_of(rows.truth_NC), rows.unit_N, self.config.folds, seed)
+        fold_N = folds_of(rows, self.config)
         num_folds = int(fold_N.max()) + 1
         self.log.note(
             f"{len(rows)} rows are too few to hold some out: {num_folds} folds are answered by "

@@ -6,25 +6,23 @@ Importing this file imports no torch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from volano.core.errors import ConfigError
-from volano.models.bundle import Spec
 from volano.models.tokens import Tokens
 from volano.train.folds import strata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from volano.core.events import Events
-    from volano.models.calibration import Calibration, Floats, Labels
+    from volano.models.calibration import Floats, Labels
     from volano.train.encoders.base import Pooling
     from volano.train.encoders.config import EncoderConfig
-    from volano.train.learner import TrainingSet
     from volano.train.loop.config import LoopConfig, OptimizerConfig
 
 Head = Literal["cosine", "linear"]
@@ -35,7 +33,6 @@ __all__ = [
     "choose_lr",
     "choose_pooling",
     "choose_rows",
-    "spec_of",
     "tokenise",
     "weigh",
 ]
@@ -179,17 +176,3 @@ def weigh(weight_N: Floats, truth_NC: Labels, class_weights: str) -> NDArray[np.
     if total <= 0:
         return np.ones(len(found_N), np.float32)
     return np.asarray(found_N * (len(found_N) / total), np.float32)
-
-
-def spec_of(shape: Mapping[str, Any], rows: TrainingSet, calibration: Calibration) -> Spec:
-    """What ``model.json`` says of an encoder classifier as trained."""
-    return Spec(
-        task="text-classification",
-        engine="encoder",
-        text=rows.text,
-        labels=rows.labels,
-        is_multiple=rows.is_multiple,
-        unknown=rows.unknown if rows.unknown in rows.labels else "",
-        settings=dict(shape),
-        calibration=calibration.settings(),
-    )

@@ -6,17 +6,17 @@ the weights, on rows that both parts answered without having seen them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volano.models.bundle import Spec, read_arrays, read_spec
-from volano.models.ensemble import PARTS, Part, blend_parts
-from volano.models.linear import LinearEngine
-from volano.train.calibrate import calibrate, fit_temperature, log_loss
+from volano.models.bundle import read_arrays, read_spec
+from volano.models.ensemble import PARTS, Part
+from volano.models.linear import LinearEngine, blend
+from volano.train.calibrate import mix
+from volano.train.fitted import Made, fitted
 from volano.train.held_out import read_held_out
-from volano.train.learner import Fitted, HeldOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,14 +25,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.events import Events
-    from volano.models.calibration import Floats, Labels
+    from volano.models.calibration import Floats
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
-    from volano.train.learner import Lesson
+    from volano.train.learner import Fitted, Lesson
 
 __all__ = ["ENSEMBLE", "Ensemble"]
 
-_SHARES = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the second part
 _ANSWERS = ("model.json", "weights.safetensors", "config.json", "tokenizer.json")
 
 
@@ -54,49 +53,21 @@ class Ensemble:
         rows = lesson.rows
         folders = [lesson.parts[name].folder for name in self.parts]
         row_H, log_chances = _held_out(folders)
-        truth_HC = rows.truth_NC[row_H]
-        classes = truth_HC.argmax(axis=1)
-
-        def mixed(share: float) -> tuple[Floats, float]:
-            value = (1.0 - share) * log_chances[0] + share * log_chances[1]
-            return value, log_loss(value, classes, fit_temperature(value, classes))
-
-        share = min(_SHARES, key=lambda share: (mixed(share)[1], share))
+        share, values_HC = mix(log_chances[0], log_chances[1], rows.truth_NC[row_H].argmax(axis=1))
         shares = (1.0 - share, share)
         parts = [
             Part(weight, float(read_spec(folder).calibration["temperature"]))
             for weight, folder in zip(shares, folders, strict=True)
         ]
-        values_HC = mixed(share)[0]
-        unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
-        calibration = calibrate(
-            values_HC,
-            truth_HC,
-            unknown,
-            is_multiple=False,
-            false_alarms=config.unknown_false_alarms,
-        )
-        scores = calibration.probabilities(values_HC)
-        held_out = HeldOut(row_H, scores, calibration.decide(scores, unknown))
 
-        def reference(places: Sequence[int]) -> tuple[Floats, Labels]:
+        def values_of(places: Sequence[int]) -> Floats:
             texts = [rows.texts[place] for place in places]
-            values = blend_parts([_answers(folder, texts) for folder in folders], parts)
-            scores = calibration.probabilities(values)
-            return scores, calibration.decide(scores, unknown)
+            return blend([_answers(folder, texts) for folder in folders], parts)
 
         told = {"shares": dict(zip(self.parts, shares, strict=True)), "held_out_rows": len(row_H)}
-        settings = {"parts": [{"share": p.share, "temperature": p.temperature} for p in parts]}
-        spec = Spec(
-            task="text-classification",
-            engine="ensemble",
-            text=rows.text,
-            labels=rows.labels,
-            unknown="" if unknown is None else rows.unknown,
-            settings=settings,
-            calibration=calibration.settings(),
-        )
-        return Fitted(spec, calibration.arrays(), held_out, reference, told, _files(folders))
+        settings = {"parts": [asdict(part) for part in parts]}
+        made = Made("ensemble", settings, {}, values_of, told, _files(folders))
+        return fitted(made, row_H, values_HC, rows, config)
 
 
 ENSEMBLE = Ensemble()

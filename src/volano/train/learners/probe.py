@@ -9,26 +9,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volano.core.seeds import derive_seed
 from volano.models.tokens import TOKENIZER
-from volano.train.calibrate import calibrate
-from volano.train.folds import assign_folds, strata_of
-from volano.train.learner import Fitted, HeldOut
+from volano.train.fitted import Made, fitted
+from volano.train.folds import folds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from volano.core.events import Events
-    from volano.models.calibration import Floats, Labels
+    from volano.models.calibration import Floats
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
-    from volano.train.learner import Lesson, TrainingSet
+    from volano.train.learner import Fitted, Lesson, TrainingSet
     from volano.train.learners.vector_heads import VectorHead
 
 __all__ = ["PROBE", "Probe"]
@@ -76,11 +74,13 @@ class Probe:
         scaled = _scaled if head == "cosine" else np.asarray
         found = _fit_head(scaled(embedded.vectors_ND), rows, config)
 
-        def features_of(places: Sequence[int]) -> NDArray[np.float32]:
-            # In full precision, as the bundle holds the body: what rounding did to the vectors that
-            # the head was fitted on is no fault of a form.
+        def values_of(places: Sequence[int]) -> Floats:
+            # From the tokens of training, so that an error in reading texts shows as a gap; in full
+            # precision, as the bundle holds the body: what rounding did to the vectors that the
+            # head was fitted on is no fault of a form.
             exact = Frozen(base, pooling, "float32", lesson.cache, log)
-            return scaled(exact.embed([tokens.ids_N[place] for place in places]).vectors_ND)
+            vectors = exact.embed([tokens.ids_N[place] for place in places]).vectors_ND
+            return scaled(vectors).astype(np.float64) @ found.weights_DC + found.bias_C
 
         shape = {
             "pooling": pooling,
@@ -109,20 +109,11 @@ class Probe:
         arrays["module.head.weight"] = np.ascontiguousarray(found.weights_DC.T)
         arrays["module.head.bias"] = found.bias_C
         files = {bases.CONFIG: (base.folder / bases.CONFIG).read_bytes(), TOKENIZER: tokenizer}
-        return _fitted(features_of, found, rows, config, _Kept(shape, arrays, files, told))
+        made = Made("encoder", shape, arrays, values_of, told, files)
+        return fitted(made, np.arange(len(rows)), found.held_out_NC, rows, config)
 
 
 PROBE = Probe()
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What goes into the bundle as it is."""
-
-    shape: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
-    files: dict[str, bytes]
-    told: dict[str, Any]
 
 
 def _scaled(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -136,42 +127,8 @@ def _fit_head(features: NDArray[np.float32], rows: TrainingSet, config: TrainCon
     from volano.train.encoders.shaping import weigh
     from volano.train.learners.vector_heads import VectorLesson, fit_head
 
-    assert config.folds != "auto"
     assert config.settings_tried != "auto"
-    assert config.seed != "auto"
-    seed = derive_seed(config.seed, "folds")
-    fold_N = assign_folds(strata_of(rows.truth_NC), rows.unit_N, config.folds, seed)
+    fold_N = folds_of(rows, config)
     truth_NC, settings = rows.truth_NC, config.settings_tried
     weight_N = weigh(rows.weight_N, truth_NC, config.encoder.class_weights).astype(np.float64)
     return fit_head(VectorLesson(features, truth_NC, weight_N, fold_N, rows.is_multiple, settings))
-
-
-def _fitted(
-    features_of: Callable[[Sequence[int]], NDArray[np.float32]],
-    found: VectorHead,
-    rows: TrainingSet,
-    config: TrainConfig,
-    kept: _Kept,
-) -> Fitted:
-    from volano.train.encoders.shaping import spec_of
-
-    unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
-    calibration = calibrate(
-        found.held_out_NC,
-        rows.truth_NC,
-        unknown,
-        is_multiple=rows.is_multiple,
-        false_alarms=config.unknown_false_alarms,
-    )
-    scores = calibration.probabilities(found.held_out_NC)
-    held_out = HeldOut(np.arange(len(rows)), scores, calibration.decide(scores, unknown))
-
-    def reference(places: Sequence[int]) -> tuple[Floats, Labels]:
-        # From the tokens of training, not from the text: an error in reading texts shows as a gap.
-        part = features_of(places).astype(np.float64)
-        scores = calibration.probabilities(part @ found.weights_DC + found.bias_C)
-        return scores, calibration.decide(scores, unknown)
-
-    spec = spec_of(kept.shape, rows, calibration)
-    arrays = {**kept.arrays, **calibration.arrays()}
-    return Fitted(spec, arrays, held_out, reference, kept.told, kept.files)

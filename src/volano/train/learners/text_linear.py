@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volano.core.seeds import derive_seed
-from volano.models.bundle import Spec, read_arrays, read_spec
+from volano.models.bundle import read_arrays, read_spec
 from volano.models.linear import LinearEngine, blend
 from volano.models.text_features import TextFeaturiser
-from volano.train.calibrate import calibrate, fit_temperature, log_loss
-from volano.train.folds import assign_folds, strata_of
+from volano.train.calibrate import mix
+from volano.train.fitted import Made, fitted
+from volano.train.folds import folds_of
 from volano.train.held_out import read_held_out
-from volano.train.learner import Fitted, HeldOut
 from volano.train.learners.text_heads import HeadLesson, fit_bayes, fit_separator
 
 if TYPE_CHECKING:
@@ -28,16 +28,15 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from volano.core.events import Events
-    from volano.models.calibration import Floats, Labels
+    from volano.models.calibration import Floats
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
-    from volano.train.learner import Lesson, TrainingSet
+    from volano.train.learner import Fitted, Lesson, TrainingSet
 
 __all__ = ["BAYES", "BLEND", "LINEAR", "TextBlend", "TextLinear"]
 
 LIGHT = frozenset({"folds", "settings_tried", "unknown_false_alarms", "seed"})
 _FITS = {"separator": fit_separator, "bayes": fit_bayes}
-_SHARES = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the second head
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,12 @@ class TextBlend:
             replace(engine.heads[0], temperature=read_spec(b).calibration["temperature"])
             for engine, b in zip(engines, bundles, strict=True)
         ]
-
-        def mixed(share: float) -> tuple[Floats, float]:
-            value = (1.0 - share) * values[0] + share * values[1]
-            return value, log_loss(value, classes, fit_temperature(value, classes))
-
-        share = min(_SHARES, key=lambda share: (mixed(share)[1], share))
+        share, mixed = mix(values[0], values[1], classes)
         heads = [replace(heads[0], share=1.0 - share), replace(heads[1], share=share)]
         engine = LinearEngine(engines[0].featuriser, tuple(heads))
         features = engine.featuriser.transform(rows.texts)
         told = {"shares": dict(zip(self.parts, (1.0 - share, share), strict=True))}
-        return _fitted(engine, features, mixed(share)[0], rows, config, told)
+        return _fitted(engine, features, mixed, rows, config, told)
 
 
 LINEAR = TextLinear("linear", "separator")
@@ -113,15 +107,13 @@ BLEND = TextBlend("blend", ("linear", "bayes"))
 
 
 def _head_lesson(rows: TrainingSet, features: sparse.csr_array, config: TrainConfig) -> HeadLesson:
-    assert config.folds != "auto"
     assert config.settings_tried != "auto"
     assert config.seed != "auto"
-    seed = derive_seed(config.seed, "folds")
     return HeadLesson(
         features,
         rows.truth_NC,
         rows.weight_N,
-        assign_folds(strata_of(rows.truth_NC), rows.unit_N, config.folds, seed),
+        folds_of(rows, config),
         rows.is_multiple,
         config.settings_tried,
         derive_seed(config.seed, "solver"),
@@ -136,34 +128,10 @@ def _fitted(
     config: TrainConfig,
     told: dict[str, Any],
 ) -> Fitted:
-    unknown = rows.labels.index(rows.unknown) if rows.unknown in rows.labels else None
-    calibration = calibrate(
-        held_values,
-        rows.truth_NC,
-        unknown,
-        is_multiple=rows.is_multiple,
-        false_alarms=config.unknown_false_alarms,
-    )
-    held_scores = calibration.probabilities(held_values)
-    held_decided = calibration.decide(held_scores, unknown)
-    held_out = HeldOut(np.arange(len(rows)), held_scores, held_decided)
-
-    def reference(places: Sequence[int]) -> tuple[Floats, Labels]:
+    def values_of(places: Sequence[int]) -> Floats:
         # The training-time features, not the texts: an error in reading texts shows as a gap.
         part = features[np.asarray(places)]
-        values = [head.decide(part) for head in engine.heads]
-        scores = calibration.probabilities(blend(values, engine.heads))
-        return scores, calibration.decide(scores, unknown)
+        return blend([head.decide(part) for head in engine.heads], engine.heads)
 
-    spec = Spec(
-        task="text-classification",
-        engine="linear",
-        text=rows.text,
-        labels=rows.labels,
-        is_multiple=rows.is_multiple,
-        unknown="" if unknown is None else rows.unknown,
-        settings=engine.settings(),
-        calibration=calibration.settings(),
-    )
-    arrays = {**engine.arrays(), **calibration.arrays()}
-    return Fitted(spec, arrays, held_out, reference, told)
+    made = Made("linear", engine.settings(), engine.arrays(), values_of, told)
+    return fitted(made, np.arange(len(rows)), held_values, rows, config)
