@@ -125,6 +125,17 @@ def test_a_move_that_stopped_between_its_two_renames_is_told_and_goes_on(tmp_pat
     check(state, "p0")
 
 
+@pytest.mark.parametrize("mark", ["being-copied", "copied-from"])
+def test_a_move_that_was_killed_within_its_first_write_goes_on(tmp_path: Path, mark: str) -> None:
+    state, _ = project(tmp_path)
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / f"{mark}.4711.new").write_bytes(b"half")
+    move_state(state, there, LOCK)
+    check(state, "p0")
+    assert not list(there.glob(f"{mark}*"))
+
+
 @pytest.mark.slow
 def test_a_move_that_is_killed_anywhere_goes_on(
     tmp_path: Path, start: Callable[..., subprocess.Popen[str]]

@@ -85,14 +85,18 @@ def _require_free(source: Path, target: Path) -> None:
         )
     if not target.exists():
         return
-    marks = [target / name for name in (_COPYING, _COPIED)]
-    is_ours = any(mark.exists() for mark in marks)
-    if not target.is_dir() or (any(target.iterdir()) and not is_ours):
+    is_ours = any((target / mark).exists() for mark in (_COPYING, _COPIED))
+    if not target.is_dir() or not (is_ours or set(target.iterdir()) <= set(_half_marks(target))):
         raise UserError(
             "the new place is not an empty folder",
             where=str(target),
             fix="choose a folder that is not there yet",
         )
+
+
+def _half_marks(target: Path) -> list[Path]:
+    """What a kill within the writing of a mark left."""
+    return [path for mark in (_COPYING, _COPIED) for path in target.glob(f"{mark}.*.new")]
 
 
 @contextmanager
@@ -139,6 +143,8 @@ def _copy(source: Path, target: Path, ledger: sqlite3.Connection | None) -> None
     require_space(target, _num_bytes(source) - num_there)
     target.mkdir(parents=True, exist_ok=True)
     write_file(target / _COPYING, str(source).encode())
+    for half in _half_marks(target):
+        half.unlink()
     for name, path in files.items():
         there = target / name
         if not there.is_file() or hash_file(there) != hash_file(path):
