@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +144,29 @@ def test_no_checkpoint_is_due_while_one_is_written(tmp_path: Path) -> None:
     assert keeper.is_due
     assert not Keeper(None, "abc", 0.0, Events()).is_due
     assert not Keeper(tmp_path, "abc", 60.0, Events()).is_due
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_the_writing_thread_brings_no_team_of_its_own(tmp_path: Path) -> None:
+    """More threads than cores, and OpenMP's threads sleep at each barrier of the training."""
+    code = f"""
+import os, pathlib, torch
+from volano.core.events import Events
+from volano.train.loop.checkpoints import Keeper
+torch.set_num_threads(2)
+big = {{"module.w": torch.ones(1 << 20, requires_grad=True)}}
+(big["module.w"] * 2).sum().item()  # now torch has its threads
+before = len(os.listdir("/proc/self/task"))
+keeper = Keeper(pathlib.Path({str(tmp_path)!r}), "abc", 0.0, Events())
+for step in range(2):
+    keeper.save(big, {{}}, {{}})
+    keeper.wait()
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert ran.stdout.split() == ["1"]  # the writer itself
 
 
 def test_another_recipe_or_other_rows_begin_anew(tmp_path: Path) -> None:

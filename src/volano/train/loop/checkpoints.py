@@ -185,7 +185,7 @@ def _pieces(memory: Mapping[str, Tensor], changing: Mapping[str, Tensor]) -> Ite
         if not is_plain or not tensor.requires_grad and name.startswith("module."):
             target.copy_(source)
             continue
-        source_B, target_B = (one.flatten().view(torch.uint8).numpy() for one in (source, target))
+        source_B, target_B = _flat(source), _flat(target)
         for begin in range(0, len(source_B), _PIECE):
             yield target_B[begin : begin + _PIECE], source_B[begin : begin + _PIECE]
 
@@ -205,8 +205,13 @@ def _copy(pieces: deque[_Piece]) -> None:
 
 
 def _touch(tensors: list[Tensor]) -> None:
+    """Write into memory for the first time, by NumPy.
+
+    Torch would give this thread a team of its own; with more threads than cores, OpenMP's threads
+    sleep at every barrier instead of spinning, and the training takes twice as long.
+    """
     for tensor in tensors:
-        tensor.zero_()
+        _flat(tensor).fill(0)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, fingerprint: str) -> None:
@@ -275,5 +280,8 @@ def _digest(*texts: str) -> hashlib._Hash:
 
 
 def _bytes_of(tensor: Tensor) -> memoryview:
-    flat = tensor.detach().contiguous().flatten()
-    return memoryview(flat.view(torch.uint8).numpy())  # type: ignore[arg-type]
+    return memoryview(_flat(tensor.detach().contiguous()))  # type: ignore[arg-type]
+
+
+def _flat(tensor: Tensor) -> NDArray[np.uint8]:
+    return tensor.flatten().view(torch.uint8).numpy()
