@@ -22,6 +22,7 @@ from volano.train.calibrate import tempered_loss
 from volano.train.config import TrainConfig
 from volano.train.encoders.losses import RowLoss, fooled
 from volano.train.encoders.rows import Rows, answer
+from volano.train.encoders.vocabulary import only_words
 from volano.train.learners.text_heads import best_f1
 from volano.train.loop.batches import Batches
 from volano.train.loop.fit import Epoch, History, Recipe, Watched, fit
@@ -137,7 +138,9 @@ def _run(job: Job, module: Encoder, scratch: Path | None, log: Events) -> tuple[
 
     batches = Batches(job.rows.lengths_N, job.rows.collate)
     watching = watch if job.watched is not None and len(job.watched) else None
-    history = fit(module, batches, _loss_of(job, module), watching, recipe, log)
+    read = [*job.rows.ids_N, *(job.watched.ids_N if job.watched is not None else ())]
+    with only_words(module, read):
+        history = fit(module, batches, _loss_of(job, module), watching, recipe, log)
     if job.way == "lora":
         module.body = cast("Any", module.body).merge_and_unload()
     return module.cpu().eval(), history
