@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -50,6 +51,14 @@ class Tokens:
         made.no_padding()
         made.enable_truncation(max_tokens)
         return cls(made, max_tokens)
+
+    @property
+    def unknown(self) -> int | None:
+        """The number that stands for whatever the vocabulary does not have; None where all is."""
+        model = json.loads(self.tokenizer.to_str())["model"]
+        token, number = model.get("unk_token"), model.get("unk_id")
+        found = number if token is None else self.tokenizer.token_to_id(token)
+        return None if found is None else int(found)
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Token numbers of each text, special tokens included; at least one token a text."""

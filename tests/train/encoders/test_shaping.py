@@ -6,6 +6,7 @@ from tests.tiny_encoder import tiny_tokenizer
 
 from volano.core.errors import ConfigError
 from volano.core.events import Event, Events
+from volano.models.tokens import Tokens
 from volano.train.encoders.config import EncoderConfig
 from volano.train.encoders.shaping import (
     choose_head,
@@ -70,7 +71,17 @@ def test_what_is_cut_is_counted_and_warned_of() -> None:
     assert not silent
     assert whole.told() == {
         "max_tokens": 512, "texts_cut": 0, "tokens_cut": 0, "tokens": whole.tokens,
+        "tokens_unknown": 0,
     }  # fmt: skip
+
+
+def test_a_base_that_does_not_know_the_language_is_warned_of() -> None:
+    found, said = heard([SHORT] * 8 + ["ありがとう"] * 2)
+    assert found.tokens_unknown > 0.03 * found.tokens
+    assert [event.kind for event in said] == ["warning"]
+    assert "unknown to the base" in said[0].text
+    assert "train.base" in said[0].text
+    assert not heard([SHORT] * 99 + ["ありがとう"])[1], "a word here and there is no other language"
 
 
 def test_auto_never_passes_the_positions_of_the_base() -> None:
@@ -93,3 +104,14 @@ def test_balanced_weights_let_each_label_count_alike() -> None:
     several = np.array([[True, True], [True, False], [True, False]])
     assert weigh(np.ones(3), several, "balanced").tolist() == pytest.approx([1.5, 0.75, 0.75])
     assert weigh(np.array([2.0, 0.0]), truth[:2], "none").tolist() == [2.0, 0.0]
+
+
+def test_the_unknown_token_is_found_in_every_kind_of_vocabulary() -> None:
+    from tokenizers import Tokenizer
+    from tokenizers.models import BPE, Unigram
+
+    pieces = Tokenizer(Unigram([("a", -1.0), ("<unk>", 0.0)], unk_id=1))
+    letters = Tokenizer(BPE({"a": 0}, []))
+    assert Tokens.load(tiny_tokenizer(), 8).unknown == 1
+    assert Tokens.load(pieces.to_str().encode(), 8).unknown == 1
+    assert Tokens.load(letters.to_str().encode(), 8).unknown is None

@@ -41,6 +41,7 @@ _WHOLE = 1 << 24  # tokens; no text is longer
 _MOST_COVERED = 512  # what `auto` covers: the time of attention grows with the square
 _COVERED = 0.995
 _WORTH_A_WARNING = 0.01  # share of texts
+_MANY_UNKNOWN = 0.03  # of tokens; a base of the texts' own language knows all but a few in 1,000
 _SMALL_WIDTH, _SMALL_LR, _MOST_LR = 384, 2e-4, 1e-3
 _FEWEST_STEPS, _FEWEST_ROWS = 16, 8
 
@@ -55,6 +56,7 @@ class TokenRows:
         texts_cut: how many were longer.
         tokens_cut: how many tokens they lost.
         tokens: how many there were.
+        tokens_unknown: how many stand for whatever the vocabulary does not have.
     """
 
     ids_N: list[NDArray[np.int32]]
@@ -62,6 +64,7 @@ class TokenRows:
     texts_cut: int
     tokens_cut: int
     tokens: int
+    tokens_unknown: int
 
     def told(self) -> dict[str, int]:
         """What the card says of it."""
@@ -70,6 +73,7 @@ class TokenRows:
             "texts_cut": self.texts_cut,
             "tokens_cut": self.tokens_cut,
             "tokens": self.tokens,
+            "tokens_unknown": self.tokens_unknown,
         }
 
 
@@ -83,7 +87,8 @@ def tokenise(
         texts: of all rows.
         config: names ``max_tokens``, or leaves it to the rule.
         most: positions that the encoder has.
-        log: hears how much was cut; as a warning from one text in a hundred on.
+        log: hears how much was cut, as a warning from one text in a hundred on, and of a
+            vocabulary that is of another language.
 
     Raises:
         ConfigError: the project names more tokens than the encoder has positions.
@@ -96,7 +101,10 @@ def tokenise(
             most=most,
             asked=config.max_tokens,
         )
-    ids_N = Tokens.load(content, _WHOLE).encode(texts)
+    whole = Tokens.load(content, _WHOLE)
+    ids_N = whole.encode(texts)
+    unknown = whole.unknown
+    num_unknown = sum(int((ids == unknown).sum()) for ids in ids_N)
     lengths_N = np.array([len(ids) for ids in ids_N], np.int64)
     if config.max_tokens == "auto":
         covered = int(np.quantile(lengths_N, _COVERED, method="higher"))
@@ -108,8 +116,10 @@ def tokenise(
     for place, ids in zip(long, cut, strict=True):
         ids_N[place] = ids
     lost = int(np.maximum(lengths_N - max_tokens, 0).sum())
-    found = TokenRows(ids_N, max_tokens, len(long), lost, int(lengths_N.sum()))
+    num_tokens = int(lengths_N.sum())
+    found = TokenRows(ids_N, max_tokens, len(long), lost, num_tokens, num_unknown)
     _tell_of_cuts(found, log)
+    _tell_of_unknown(found, log)
     return found
 
 
@@ -120,6 +130,15 @@ def _tell_of_cuts(found: TokenRows, log: Events) -> None:
             f"{found.texts_cut} of {len(found.ids_N)} texts are longer than {found.max_tokens} "
             f"tokens and are cut there: {found.tokens_cut / found.tokens:.1%} of all tokens are "
             "not read (train.encoder.max_tokens)"
+        )
+
+
+def _tell_of_unknown(found: TokenRows, log: Events) -> None:
+    if found.tokens_unknown > _MANY_UNKNOWN * found.tokens:
+        log.warn(
+            f"{found.tokens_unknown / found.tokens:.0%} of all tokens are unknown to the base, "
+            "which cannot tell them apart: name a base that was trained on the language of these "
+            "texts (train.base)"
         )
 
 
