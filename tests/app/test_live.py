@@ -71,9 +71,14 @@ def test_a_terminal_without_unicode_has_its_curve_in_plain_characters() -> None:
     assert line == "step 3 of 9, #._ loss 1"
 
 
-def test_nothing_of_a_training_is_written_where_there_is_no_terminal(
-    capsys: pytest.CaptureFixture[str],
+def test_a_log_file_has_a_line_a_minute_of_a_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(screen.progress().of("train.finetune"))
+    assert capsys.readouterr() == ("", ""), "it was over within a minute"
+    monkeypatch.setattr(screen, "_LOG_SECONDS", 0.0)
+    train(screen.progress().of("train.finetune"))
     out, err = capsys.readouterr()
-    assert out == err == ""
+    assert out == ""
+    assert err.splitlines()[-1].startswith("    epoch 1.5, step 61 of 100, ")
+    assert "\r" not in err and "\x1b" not in err

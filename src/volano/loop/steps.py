@@ -212,8 +212,11 @@ class Steps:
             "left": dict(left),
         }
 
-        def work(_: Events) -> dict[str, Any]:
-            return choose(natives, self.project.task.metrics[self.metric], named, left).to_dict()
+        def work(events: Events) -> dict[str, Any]:
+            found = choose(natives, self.project.task.metrics[self.metric], named, left)
+            if named == "auto":
+                events.note(found.why)
+            return found.to_dict()
 
         return Choice(**self.run.run("train.choose", self.key("train", inputs), work))
 

@@ -324,7 +324,8 @@ def by_name(name: str, home: Path, **environment: str) -> str:
     code = (
         "import sys; from pathlib import Path; from volano.core.events import Events;"
         "from volano.core.errors import ConfigError; from volano.train.encoders.base import *\n"
-        "try: print(open_base(sys.argv[1], 'en', Path(sys.argv[2]), Events()).folder)\n"
+        "say = lambda event: print(event.text, event.done, event.total, file=sys.stderr)\n"
+        "try: print(open_base(sys.argv[1], 'en', Path(sys.argv[2]), Events((say,))).folder)\n"
         "except ConfigError as error: print(error)"
     )
     settings = {
@@ -337,7 +338,21 @@ def by_name(name: str, home: Path, **environment: str) -> str:
         [sys.executable, "-c", code, name, str(home)],
         env=settings | environment, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
+    (home / "said").write_text(done.stderr, "utf-8")
     return done.stdout
+
+
+@pytest.mark.slow
+def test_a_download_tells_how_far_it_is(hub: type[Hub], tmp_path: Path) -> None:
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    save_file({"big": np.zeros(3_000_000, np.float32)}, hub.folder / "model.safetensors")
+    by_name("tiny/bert", tmp_path)
+    told = [line for line in (tmp_path / "said").read_text("utf-8").splitlines() if "mega" in line]
+    assert told
+    assert all(line.startswith("megabytes ") and line.endswith(" 12") for line in told)
+    assert told[-1] == "megabytes 12 12"
 
 
 @pytest.mark.slow

@@ -55,6 +55,7 @@ By = Annotated[
 ]
 
 _REDRAW_SECONDS = 0.1
+_LOG_SECONDS = 60.0  # where each redrawing would be one more line
 _CLEAR = "\r\x1b[2K"
 _ERROR: Mapping[Language, str] = {"en": "error: ", "zh": "错误："}
 
@@ -105,7 +106,7 @@ def show_error(error: VolanoError, as_json: bool, language: Language = "en") -> 
 
 
 def progress(as_json: bool = False) -> Events:
-    """Events shown on stderr: live on a terminal, one line a stage elsewhere."""
+    """Events shown on stderr: live on a terminal; elsewhere a line a stage, and a minute of one."""
     return Events((_Progress(is_quiet=as_json, is_live=sys.stderr.isatty()).hear,))
 
 
@@ -114,7 +115,7 @@ class _Progress:
     is_quiet: bool
     is_live: bool
     started: dict[str, float] = field(default_factory=dict)
-    drawn: float = 0.0
+    drawn: float = field(default_factory=time.monotonic)
     trainings: dict[str, LiveTraining] = field(default_factory=dict)
 
     def hear(self, event: Event) -> None:
@@ -141,8 +142,10 @@ class _Progress:
         if training is not None:
             training.hear(event)
             told = training.line(event, is_plain=_is_narrow(sys.stderr))
-        if time.monotonic() - self.drawn > _REDRAW_SECONDS:
+        if time.monotonic() - self.drawn > (_REDRAW_SECONDS if self.is_live else _LOG_SECONDS):
             self._draw(f"  {event.stage}: {told}")
+            if not self.is_live:
+                self._line(f"    {told}")
 
     def _line(self, text: str) -> None:
         clear = _CLEAR if self.is_live else ""

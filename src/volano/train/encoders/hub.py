@@ -103,7 +103,7 @@ def _download(name: str, repository: str, revision: str, log: Events) -> Path:
         log.note(f"{name} is downloaded from the Hugging Face hub")
         return Path(
             snapshot_download(
-                repository, revision=revision, allow_patterns=FILES, tqdm_class=_silent()
+                repository, revision=revision, allow_patterns=FILES, tqdm_class=_telling(log)
             )
         )
     except GatedRepoError:
@@ -145,13 +145,25 @@ def _download(name: str, repository: str, revision: str, log: Events) -> Path:
         ) from None
 
 
-def _silent() -> type[Any]:
-    """A progress bar that shows nothing: the terminal belongs to the turn."""
-    from tqdm.auto import tqdm  # type: ignore[import-untyped]
+def _telling(log: Events) -> type[Any]:
+    """A progress bar that shows nothing, as the terminal is the turn's, and tells of megabytes."""
+    from huggingface_hub import utils
 
-    class Silent(tqdm):  # type: ignore[misc]
+    # The hub tells bars of this class, and of no other, what they count.
+    bar: Any = utils.tqdm  # type: ignore[attr-defined]
+
+    class Telling(bar):  # type: ignore[misc]
+        n: float
+
         def __init__(self, *args: Any, **named: Any) -> None:
-            named.pop("name", None)
+            # Of several bars it is the one that counts what has been written.
+            self.tells = named.pop("name", "") == "huggingface_hub.snapshot_download"
             super().__init__(*args, **{**named, "disable": True})
 
-    return Silent
+        def update(self, n: float | None = 1) -> None:
+            before, self.n = self.n, self.n + (n or 0)
+            done, total = int(self.n / 1e6), int((self.total or 0) / 1e6)
+            if self.tells and int(before / 1e6) < done <= total:
+                log.progress("megabytes", done, total)
+
+    return Telling
