@@ -60,6 +60,11 @@ class Tokens:
         found = number if token is None else self.tokenizer.token_to_id(token)
         return None if found is None else int(found)
 
+    @property
+    def largest(self) -> int:
+        """The largest number of a token; -1 where it has none."""
+        return max(self.tokenizer.get_vocab().values(), default=-1)
+
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Token numbers of each text, special tokens included; at least one token a text."""
         found: list[NDArray[np.int32]] = []
@@ -73,12 +78,3 @@ class Tokens:
         offsets = self.tokenizer.encode(text).offsets
         end = max((end for _, end in offsets), default=0)
         return text[:end]
-
-    def count_cut(self, texts: Sequence[str]) -> int:
-        """How many texts are longer than ``max_tokens``."""
-        self.tokenizer.no_truncation()
-        try:
-            part = self.tokenizer.encode_batch_fast(list(texts))
-            return sum(len(one.ids) > self.max_tokens for one in part)
-        finally:
-            self.tokenizer.enable_truncation(self.max_tokens)

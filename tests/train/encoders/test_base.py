@@ -3,16 +3,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import pytest
-from tests.tiny_encoder import FAMILIES, WIDTH, tiny_encoder, tiny_tokenizer
+from tests.tiny_encoder import FAMILIES, WIDTH, tiny_encoder
+from tests.train.encoders.conftest import CONFIG, pooling
 
 from volano.core.errors import ConfigError, MissingExtraError
 from volano.core.events import Event, Events
@@ -27,34 +23,11 @@ from volano.train.encoders.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-CONFIG = {"model_type": "bert", "hidden_size": 32, "max_position_embeddings": 130}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A base that looks right to whatever does not load it: no torch is needed to make it."""
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    made = tmp_path / "base"
-    made.mkdir()
-    (made / "config.json").write_text(json.dumps(CONFIG))
-    (made / "tokenizer.json").write_bytes(tiny_tokenizer())
-    save_file({"weight": np.ones((2, 2), np.float32)}, made / "model.safetensors")
-    return made
+    from collections.abc import Callable
 
 
 def opened(name: Path | str, root: Path = Path(), log: Events | None = None) -> Any:
     return open_base(str(name), "en", root, log or Events())
-
-
-def pooling(folder: Path, told: dict[str, Any]) -> None:
-    part = {"idx": 1, "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
-    (folder / "modules.json").write_text(json.dumps([part]))
-    (folder / "1_Pooling").mkdir(exist_ok=True)
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(told))
 
 
 def test_a_relative_folder_counts_from_the_project(folder: Path, tmp_path: Path) -> None:
@@ -91,19 +64,22 @@ def test_the_hash_goes_by_content_and_not_by_place(folder: Path, tmp_path: Path)
     ("told", "stated"),
     [
         ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
-        ({"pooling_mode_mean_tokens": True}, "mean"),
+        ({"pooling_mode_mean_tokens": True, "word_embedding_dimension": 384}, "mean"),
         ({"pooling_mode_max_tokens": True}, "max"),
         ({"pooling_mode": "mean"}, "mean"),
-        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, None),
-        ({"pooling_mode_mean_sqrt_len_tokens": True}, None),
+        ({"pooling_mode": ["mean", "cls"]}, "mean cls"),
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True}, "mean cls"),
+        ({"pooling_mode_mean_sqrt_len_tokens": True}, "mean_sqrt_len"),
+        ({"pooling_mode_lasttoken": True, "pooling_mode_mean_tokens": False}, "lasttoken"),
+        ({}, ""),
     ],
 )
 def test_the_pooling_is_the_one_that_the_base_states(
-    folder: Path, told: dict[str, Any], stated: str | None
+    folder: Path, told: dict[str, Any], stated: str
 ) -> None:
-    assert stated_pooling(opened(folder)) is None
+    assert stated_pooling(opened(folder)) == ()
     pooling(folder, told)
-    assert stated_pooling(opened(folder)) == stated
+    assert " ".join(stated_pooling(opened(folder))) == stated
 
 
 def test_roberta_keeps_positions_for_itself(folder: Path) -> None:
@@ -171,6 +147,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "pointer": lambda at: (at / "model.safetensors").write_text("version https://git-lfs"),
     "part is missing": part_of_weights,
     "no tokenizer": lambda at: (at / "tokenizer.json").unlink(),
+    "tokenizer is cut": lambda at: os.truncate(at / "tokenizer.json", 900),
+    "tokenizer is a pointer": lambda at: (at / "tokenizer.json").write_text("version https://git"),
+    "tokenizer of another": lambda at: rewrite(at, vocab_size=100),
 }
 
 
@@ -190,6 +169,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
         ("pointer", "damaged or missing(?s:.*)git-lfs"),
         ("part is missing", "damaged or missing(?s:.*)model-00001-of-00001"),
         ("no tokenizer", "no tokenizer"),
+        ("tokenizer is cut", "tokenizer of the base is damaged(?s:.*)tokenizer.json"),
+        ("tokenizer is a pointer", "tokenizer of the base is damaged(?s:.*)git-lfs"),
+        ("tokenizer of another", "numbers tokens up to [0-9]+; its config.json speaks of 100 "),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_way_out(folder: Path, how: str, said: str) -> None:
@@ -198,6 +180,15 @@ def test_what_cannot_be_used_is_refused_with_a_way_out(folder: Path, how: str, s
         opened(folder)
     assert caught.value.fix
     assert caught.value.to_dict("zh")["what"] != caught.value.what
+
+
+def test_a_tokenizer_may_know_as_many_tokens_as_there_are_vectors(folder: Path) -> None:
+    largest = max(json.loads((folder / "tokenizer.json").read_text())["model"]["vocab"].values())
+    rewrite(folder, vocab_size=largest + 1)
+    opened(folder)
+    rewrite(folder, vocab_size=largest)
+    with pytest.raises(ConfigError, match=f"up to {largest}; "):
+        opened(folder)
 
 
 def test_a_file_is_no_base(folder: Path) -> None:
@@ -263,128 +254,6 @@ def test_an_older_tokenizer_is_converted(tiny_base: Path, tmp_path: Path) -> Non
     text = ["My parcel has not arrived, 我的快递"]
     made = Tokens.load(tokenizer_bytes(opened(tmp_path / "slow")), 64).encode(text)
     assert made[0].tolist() == Tokens.load(content, 64).encode(text)[0].tolist()
-
-
-class Hub(BaseHTTPRequestHandler):
-    """As much of the hub as a download asks for: one encoder, ``tiny/bert``."""
-
-    folder: Path
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        path = unquote(self.path.partition("?")[0])
-        self.asked.append(path)
-        files = sorted(p for p in self.folder.rglob("*") if p.is_file())
-        names = [str(found.relative_to(self.folder)) for found in files]
-        if path.startswith("/api/models/tiny/bert/revision/") or path == "/api/models/tiny/bert":
-            self.answer({"id": "tiny/bert", "sha": "a" * 40, "siblings": []})
-        elif path.startswith("/api/models/tiny/bert/tree/"):
-            sizes = zip(names, files, strict=True)
-            self.answer(
-                [{"type": "file", "path": name, "size": found.stat().st_size, "oid": "b" * 40}
-                 for name, found in sizes]
-            )  # fmt: skip
-        elif path.startswith("/tiny/bert/resolve/") and path.split("/", 5)[5] in names:
-            self.answer((self.folder / path.split("/", 5)[5]).read_bytes())
-        else:
-            self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    do_HEAD = do_GET
-
-    def answer(self, told: Any) -> None:
-        content = told if isinstance(told, bytes) else json.dumps(told).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", "a" * 40)
-        self.send_header("ETag", f'"{abs(hash(content)):040x}"')
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-    def log_message(self, *told: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
-    handler = type("Here", (Hub,), {"folder": folder, "asked": []})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    yield handler
-    server.shutdown()
-    server.server_close()
-
-
-def by_name(name: str, home: Path, **environment: str) -> str:
-    """What a process of its own finds under a name: the client reads its settings as it starts."""
-    code = (
-        "import sys; from pathlib import Path; from volano.core.events import Events;"
-        "from volano.core.errors import ConfigError; from volano.train.encoders.base import *\n"
-        "say = lambda event: print(event.text, event.done, event.total, file=sys.stderr)\n"
-        "try: print(open_base(sys.argv[1], 'en', Path(sys.argv[2]), Events((say,))).folder)\n"
-        "except ConfigError as error: print(error)"
-    )
-    settings = {
-        **os.environ,
-        "HF_HOME": str(home / "hub"),
-        "HF_HUB_DISABLE_XET": "1",
-        **environment,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code, name, str(home)],
-        env=settings | environment, capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    (home / "said").write_text(done.stderr, "utf-8")
-    return done.stdout
-
-
-@pytest.mark.slow
-def test_a_download_tells_how_far_it_is(hub: type[Hub], tmp_path: Path) -> None:
-    import numpy as np
-    from safetensors.numpy import save_file
-
-    save_file({"big": np.zeros(3_000_000, np.float32)}, hub.folder / "model.safetensors")
-    by_name("tiny/bert", tmp_path)
-    told = [line for line in (tmp_path / "said").read_text("utf-8").splitlines() if "mega" in line]
-    assert told
-    assert all(line.startswith("megabytes ") and line.endswith(" 12") for line in told)
-    assert told[-1] == "megabytes 12 12"
-
-
-@pytest.mark.slow
-def test_an_encoder_of_the_hub_is_downloaded_once_and_without_pickles(
-    hub: type[Hub], tmp_path: Path
-) -> None:
-    (hub.folder / "pytorch_model.bin").write_bytes(b"a pickle")
-    (hub.folder / "modeling_tiny.py").write_text("raise SystemExit")
-    pooling(hub.folder, {"pooling_mode_mean_tokens": True})
-    found = Path(by_name("tiny/bert", tmp_path).strip())
-    kept = {str(path.relative_to(found)) for path in found.rglob("*") if path.is_file()}
-    assert kept == {
-        "config.json", "model.safetensors", "modules.json", "tokenizer.json",
-        "1_Pooling/config.json",
-    }  # fmt: skip
-    num_asked = len(hub.asked)
-    assert by_name("tiny/bert", tmp_path).strip() == str(found)
-    assert by_name("tiny/bert", tmp_path, HF_HUB_OFFLINE="1").strip() == str(found)
-    assert len(hub.asked) == num_asked
-    assert "no such name on the Hugging Face hub" in by_name("tiny/other", tmp_path)
-    assert "HF_HUB_OFFLINE" in by_name("tiny/other", tmp_path, HF_HUB_OFFLINE="1")
-
-
-@pytest.mark.slow
-def test_a_hub_that_never_answers_costs_seconds(tmp_path: Path) -> None:
-    import socket
-    import time
-
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        port = deaf.getsockname()[1]
-        began = time.monotonic()
-        told = by_name("tiny/bert", tmp_path, HF_ENDPOINT=f"http://127.0.0.1:{port}")
-        assert "cannot be reached" in told
-        assert "train.learner=blend" in told
-        assert time.monotonic() - began < 30
+    rewrite(tmp_path / "slow", vocab_size=len(words) - 1)
+    with pytest.raises(ConfigError, match="numbers tokens up to"):
+        tokenizer_bytes(opened(tmp_path / "slow"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from tests.store.test_disk import on_small_disk
 from tests.tiny import tiny_rows
 
 from volano.core.events import Event, Events
@@ -184,3 +185,42 @@ def test_what_was_used_longest_ago_goes_first(
     assert not old.exists()
     assert recent.exists()
     assert not half.exists()
+
+
+def test_other_code_is_another_cache(
+    tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, ids = base_of(tiny_base), numbers(base_of(tiny_base), TEXTS[:5])
+    frozen(base, tmp_path).embed(ids)
+    assert frozen(base, tmp_path).embed(ids).num_fresh == 0
+    monkeypatch.setattr(embeddings, "code_hash", lambda rooms: "-".join(sorted(rooms)))
+    assert frozen(base, tmp_path).embed(ids).num_fresh == 5
+    assert frozen(base, tmp_path).embed(ids).num_fresh == 0
+
+
+def test_a_full_disk_costs_the_cache_and_nothing_else(tmp_path: Path) -> None:
+    lines = on_small_disk(
+        tmp_path,
+        """
+        import numpy as np
+        from volano.core.events import Events
+        from volano.train.encoders import embeddings
+        from volano.train.learner import Base
+
+        class Wide(embeddings.Frozen):
+            def _encode(self, texts):  # 1.2 MB for each text: there is room for three
+                return np.stack([np.full(300_000, text[0], np.float32) for text in texts])
+
+        embeddings._SEGMENT_SECONDS, embeddings._BATCH_ROWS = 0.0, 1
+        say = lambda event: print(event.text) if event.kind == "warning" else None
+        texts = [np.array([number], np.int32) for number in range(8)]
+        wide = Wide(Base("b", disk, "hash"), "mean", "float32", disk / "cache", Events((say,)))
+        found = wide.embed(texts)
+        assert found.vectors_ND[:, 0].tolist() == list(range(8))
+        answer("after", 100_000)
+        print(*{path.suffix for path in (disk / "cache").glob("*/*")})
+        """,
+    )
+    warning, suffixes = lines
+    assert "the disk is full" in warning
+    assert suffixes == ".safetensors"

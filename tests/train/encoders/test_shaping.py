@@ -12,11 +12,10 @@ from volano.train.encoders.shaping import (
     choose_head,
     choose_lr,
     choose_pooling,
-    choose_rows,
     tokenise,
     weigh,
 )
-from volano.train.loop.config import LoopConfig, OptimizerConfig
+from volano.train.loop.config import OptimizerConfig
 
 SHORT, LONG = "refund the parcel", "refund the parcel " * 40
 
@@ -28,9 +27,21 @@ def heard(texts: list[str], max_tokens: int | str = "auto", most: int = 512):  #
 
 
 def test_pooling_is_what_is_named_then_what_the_base_states_then_the_mean() -> None:
-    assert choose_pooling(EncoderConfig(pooling="max"), "cls")[0] == "max"
-    assert choose_pooling(EncoderConfig(), "cls") == ("cls", "the base states it")
-    assert choose_pooling(EncoderConfig(), None) == ("mean", "the base states none")
+    said: list[Event] = []
+    log = Events((said.append,))
+    assert choose_pooling(EncoderConfig(pooling="max"), ("lasttoken",), log)[0] == "max"
+    assert choose_pooling(EncoderConfig(), ("cls",), log) == ("cls", "the base states it")
+    assert choose_pooling(EncoderConfig(), (), log) == ("mean", "the base states none")
+    assert not said
+
+
+@pytest.mark.parametrize("stated", [("lasttoken",), ("mean", "cls")])
+def test_a_pooling_that_is_not_known_is_told_apart_from_none(stated: tuple[str, ...]) -> None:
+    said: list[Event] = []
+    pooling, why = choose_pooling(EncoderConfig(), stated, Events((said.append,)))
+    assert (pooling, "states none" in why) == ("mean", False)
+    assert [event.kind for event in said] == ["warning"]
+    assert all(name in why and name in said[0].text for name in stated)
 
 
 def test_the_head_is_cosine_unless_the_project_names_another() -> None:
@@ -44,12 +55,6 @@ def test_the_head_is_cosine_unless_the_project_names_another() -> None:
 def test_the_learning_rate_falls_with_the_square_of_the_width(width: int, lr: float) -> None:
     assert choose_lr(OptimizerConfig(), width)[0] == pytest.approx(lr, rel=0.01)
     assert choose_lr(OptimizerConfig(lr=0.5), width) == (0.5, "named in the project")
-
-
-def test_few_rows_are_trained_on_in_smaller_steps() -> None:
-    loop = LoopConfig(batch_rows=32)
-    assert [choose_rows(loop, rows) for rows in (1, 60, 200, 512, 9000)] == [8, 8, 12, 32, 32]
-    assert choose_rows(LoopConfig(batch_rows=4), 60) == 4
 
 
 def test_auto_covers_nearly_all_texts_in_whole_eights() -> None:

@@ -347,6 +347,15 @@ def test_an_ensemble_is_for_one_label() -> None:
     assert not ENSEMBLE.fits(TextClassification(LabelsConfig(separator=",")))
 
 
+def test_a_number_of_rows_that_is_named_is_obeyed_and_the_card_says_why(tiny_base: Path) -> None:
+    lesson = lesson_of(tiny_base)  # of 120 rows to learn from, and as many held out
+    told = [fit(FINETUNE, lesson, config_of(loop={"epochs": 1, **rows})).told
+            for rows in ({}, {"batch_rows": 40})]  # fmt: skip
+    assert [(one["batch_rows"], one["steps"]) for one in told] == [(8, 15), (40, 3)]
+    whys = [one["batch_rows_why"] for one in told]
+    assert whys == ["there are 120 training rows", "named in the project"]
+
+
 def test_what_is_cut_is_warned_of(tiny_base: Path) -> None:
     said: list[Event] = []
     config = config_of(encoder={"max_tokens": 8}, loop={"epochs": 1})

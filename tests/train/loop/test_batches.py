@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volano.train.loop.batches import Batches
+from volano.train.loop.batches import Batches, choose_rows
 from volano.train.loop.config import LoopConfig
 
 
@@ -67,3 +67,10 @@ def test_rows_meet_others_in_each_epoch() -> None:
         for cut in (batches.of_epoch(LoopConfig(), 0, epoch) for epoch in range(2))
     ]
     assert len(pairs[0] & pairs[1]) < 0.05 * len(pairs[0])
+
+
+def test_few_rows_come_in_smaller_batches_unless_a_number_is_named() -> None:
+    found = [choose_rows(LoopConfig(), num_rows)[0] for num_rows in (1, 60, 200, 512, 9000)]
+    assert found == [8, 8, 12, 32, 32]
+    assert choose_rows(LoopConfig(batch_rows=64), 500) == (64, "named in the project")
+    assert max(map(len, batches_of([1] * 200).of_epoch(LoopConfig(), 0, 0))) == 12

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from safetensors import safe_open
+from tests.store.test_disk import on_small_disk
 from tests.train.loop.tiny_training import make_net, make_recipe, train
 
 from volano.core.errors import VolanoError
@@ -135,6 +136,36 @@ def test_a_disk_that_refuses_costs_the_checkpoint_and_not_the_training(tmp_path:
     assert any("no checkpoint is kept" in note for note in notes_of(events))
 
 
+def test_a_folder_that_cannot_be_made_costs_the_checkpoint_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    events: list[Event] = []
+    recipe = make_recipe(tmp_path / "file" / "scratch")
+    assert len(train(make_net(), recipe, Events((events.append,))).epochs) == 4
+    assert any("no checkpoint is kept" in note for note in notes_of(events))
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_the_disk_to_others(tmp_path: Path) -> None:
+    lines = on_small_disk(
+        tmp_path,
+        """
+        import torch
+        from volano.core.events import Events
+        from volano.train.loop.checkpoints import Keeper, read_checkpoint
+        say = lambda event: print(event.kind, event.text)
+        keeper = Keeper(disk / "scratch", "abc", 0.0, Events((say,)))
+        weights = {"w": torch.arange(600_000.0)}  # there is room for one, and not for two
+        for step in range(2):
+            keeper.save(weights, {}, {"step": step})
+            keeper.wait()
+        keeper.close()
+        answer("after", 300_000)
+        print(*sorted(path.name for path in (disk / "scratch").iterdir()))
+        print(read_checkpoint(disk / "scratch" / "checkpoint.safetensors", "abc").told["step"])
+        """,
+    )
+    assert lines == ["warning no checkpoint is kept: the disk is full", FILE, "0"]
+
+
 def test_no_checkpoint_is_due_while_one_is_written(tmp_path: Path) -> None:
     keeper = Keeper(tmp_path, "abc", 1e-9, Events())
     keeper.prepare({"w": torch.zeros(30_000_000)})
@@ -189,10 +220,25 @@ def test_another_recipe_or_other_rows_begin_anew(tmp_path: Path) -> None:
     ] * len([*others, "other network"])
 
 
-def test_the_header_says_what_is_inside(tmp_path: Path) -> None:
-    train(make_net(), make_recipe(tmp_path, epochs=1))
-    content = (tmp_path / FILE).read_bytes()
+def names_in(path: Path) -> set[str]:
+    content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
-    names = json.loads(content[8 : 8 + length]).keys()
+    return set(json.loads(content[8 : 8 + length])) - {"__metadata__"}
+
+
+def test_the_header_says_what_is_inside(tmp_path: Path) -> None:
+    def stop(event: Event) -> None:
+        if event.kind == "progress" and event.done == 20:  # in the second epoch
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make_net(), make_recipe(tmp_path), Events((stop,)))
+    names = names_in(tmp_path / FILE)
     assert {"module.body.0.weight", "module.body.1.running_mean", "best.head.bias"} <= names
     assert {"optimizer.exp_avg.body.0.weight", "optimizer.step.head.bias"} <= names
+
+
+def test_a_finished_training_keeps_its_weights_alone(tmp_path: Path) -> None:
+    net = make_net()
+    train(net, make_recipe(tmp_path))
+    assert names_in(tmp_path / FILE) == {f"module.{name}" for name in net.state_dict()}

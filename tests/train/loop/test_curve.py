@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from volano.core.events import Event, Events
 from volano.train.loop.curve import Curve, Place
 
@@ -22,3 +24,10 @@ def test_where_a_training_stands_survives_json() -> None:
     assert not place.end_epoch(valid_loss=0.5, valid_score=0.9, seconds=1.0)
     assert Place.from_dict(place.to_dict()) == place
     assert (place.best, place.epoch, place.step, place.steps) == (0, 2, 0, 2)
+
+
+def test_part_of_an_epoch_is_over_when_its_last_step_is() -> None:
+    steps = [Place(step=step).done(0.2, 4) for step in range(4)]
+    assert steps == pytest.approx([0.125, 0.375, 0.625, 0.875])
+    assert Place(epoch=1, step=0).done(1.5, 8) == pytest.approx((1 + 0.5 / 16) / 1.5)
+    assert Place(epoch=3, step=2).done(8.0, 16) == (3 + 2.5 / 16) / 8.0

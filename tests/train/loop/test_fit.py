@@ -20,6 +20,8 @@ from torch import nn
 
 from volano.core.errors import ConfigError
 from volano.core.events import Event, Events
+from volano.train.loop import fit as loop_fit
+from volano.train.loop.checkpoints import FILE
 from volano.train.loop.fit import Watched, fit
 
 if TYPE_CHECKING:
@@ -84,6 +86,26 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
     assert same(found, expected)
     assert second.epochs == first.epochs
     assert second.told["resumed_from"] == second.steps == first.steps
+    assert (second.best, second.stopped_early) == (first.best, first.stopped_early)
+
+
+def test_a_training_that_dies_after_its_last_step_ends_as_another(tmp_path: Path) -> None:
+    """The checkpoint of the last step still has its moments; that of the end has not."""
+    expected, whole = trained(make_recipe())
+
+    def die(event: Event) -> None:
+        if event.text == "valid_loss" and event.done == whole.steps:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(make_recipe(tmp_path), Events((die,)))
+    large = (tmp_path / FILE).stat().st_size
+    for _ in range(2):
+        found, history = trained(make_recipe(tmp_path))
+        assert same(found, expected)
+        assert curve(history) == curve(whole)
+        assert history.told["resumed_from"] == whole.steps
+        assert (tmp_path / FILE).stat().st_size < large / 2
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not() -> None:
@@ -163,6 +185,41 @@ def test_half_an_epoch_is_half_the_steps() -> None:
     assert trained(make_recipe(epochs=1.5))[1].steps == 23
 
 
+def test_part_of_an_epoch_has_a_whole_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    monkeypatch.setattr(loop_fit, "set_rate", lambda _, share: seen.append(share))
+    assert trained(make_recipe(epochs=0.22, warmup=0.0))[1].steps == 4
+    assert seen == pytest.approx([7 / 8, 5 / 8, 3 / 8, 1 / 8])
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.5, 1e6])
+def test_a_gradient_is_cut_to_the_length_that_is_named(clip: float) -> None:
+    """One step of plain SGD, against the same by hand."""
+    x = torch.arange(64.0).reshape(16, 4)
+    net = nn.ModuleDict({"head": nn.Linear(4, 3)})
+
+    def steep(module: nn.Module, batch: Mapping[str, Any]) -> Any:
+        return module["head"](batch["x"]).square().sum()  # type: ignore[index]
+
+    expected = {}
+    (steep(net, {"x": x}) / 16).backward()
+    grads = {name: weight.grad for name, weight in net.named_parameters()}
+    length = torch.cat([grad.flatten() for grad in grads.values() if grad is not None]).norm()
+    assert length > 100
+    for name, weight in net.named_parameters():
+        share = min(1.0, clip / float(length)) if clip else 1.0
+        expected[name] = weight.detach() - 0.01 * share * grads[name]  # type: ignore[operator]
+        weight.grad = None
+    batches = replace(
+        make_batches(), lengths_N=make_batches().lengths_N[:16], collate=lambda r: {"x": x[list(r)]}
+    )
+    plain = {"name": "sgd", "lr": 0.01, "warmup": 0.0, "schedule": "constant", "weight_decay": 0.0}
+    recipe = make_recipe(epochs=1, clip=clip, precision="float32", **plain)
+    assert fit(net, batches, steep, None, recipe, Events()).steps == 1
+    for name, weight in net.named_parameters():
+        torch.testing.assert_close(weight.detach(), expected[name], rtol=1e-4, atol=1e-5)
+
+
 def test_frozen_weights_stay_as_they_are() -> None:
     module = make_net()
     module.body[0].requires_grad_(False)
@@ -237,6 +294,17 @@ def test_too_little_memory_names_what_to_lower() -> None:
     with pytest.raises(ConfigError, match="too little memory") as caught:
         fit(make_net(), make_batches(), greedy, watch, make_recipe(), Events())
     assert caught.value.where == "train.loop.batch_tokens"
+
+
+def test_moments_that_do_not_fit_are_told_of_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device it is the first step of the optimiser that runs out: moments begin there."""
+
+    def greedy(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", greedy)
+    with pytest.raises(ConfigError, match="too little memory"):
+        trained(make_recipe())
 
 
 def test_a_mistake_of_the_caller_is_not_taken_for_little_memory() -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.train.loop.tiny_training import Net, make_net
 from torch import nn
 
 from volano.core.errors import ConfigError
 from volano.train.loop.config import OptimizerConfig
+from volano.train.loop.curve import Place
 from volano.train.loop.optimizers import add_penalties, make_optimizer, rate, set_rate
 
 pytestmark = pytest.mark.slow  # torch alone takes seconds to import
@@ -25,6 +29,25 @@ def test_the_rate_rises_and_then_falls_to_nothing() -> None:
     assert rate(OptimizerConfig(warmup=1.0), 0.5) == 0.5
     half = rate(OptimizerConfig(warmup=0.0, schedule="cosine"), 0.5)
     assert half == pytest.approx(0.5)
+
+
+@given(
+    st.floats(0.01, 12) | st.sampled_from([0.2, 1.0, 1.5, 4.0]),
+    st.integers(1, 60),
+    st.floats(0, 1) | st.sampled_from([0.0, 1.0]),
+    st.sampled_from(["linear", "cosine", "constant"]),
+)
+def test_no_step_learns_backwards_however_short_the_last_epoch_is(
+    epochs: float, in_epoch: int, warmup: float, schedule: str
+) -> None:
+    config = OptimizerConfig(warmup=warmup, schedule=schedule)  # type: ignore[arg-type]
+    rates = []
+    for epoch in range(math.ceil(epochs)):
+        num_steps = min(in_epoch, math.ceil((epochs - epoch) * in_epoch))
+        places = [Place(epoch=epoch, step=step) for step in range(num_steps)]
+        rates += [rate(config, place.done(epochs, num_steps)) for place in places]
+    assert all(0 <= one <= 1 for one in rates)
+    assert rate(config, 1.0) >= 0
 
 
 def test_new_weights_learn_faster_and_biases_do_not_decay() -> None:

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from volano.core.errors import ConfigError, MissingExtraError, Term, reason_of
-from volano.models.tokens import TOKENIZER
+from volano.models.tokens import TOKENIZER, Tokens
 from volano.train.encoders.hub import NotDownloadedError, fetch
 from volano.train.learner import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from volano.core.events import Events
 
 __all__ = [
@@ -54,6 +52,10 @@ _NOT_FOR_SALE = re.compile(r"(^|[^a-z])nc([^a-z]|$)|non-?commercial|research", r
 # These number positions from behind the padding token's own number.
 _SHIFTED = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "data2vec-text",
             "roberta-prelayernorm", "longformer", "xmod"}  # fmt: skip
+
+_AGAIN = "copy or download the file again (a pointer of git-lfs is not the file itself)"
+_ANY_LENGTH = 512  # nothing is read by it
+_MODE = re.compile(r"pooling_mode_(\w+?)(_tokens?)?")
 
 Pooling = Literal["mean", "cls", "max"]
 
@@ -124,24 +126,25 @@ def tokenizer_bytes(base: Base) -> bytes:
             fix="put the encoder's tokenizer.json into the folder, or name another encoder",
             reason=str(error).partition("\n")[0],
         ) from None
-    return text.encode("utf-8")
+    content = text.encode("utf-8")
+    _check_tokenizer(base.folder, content)
+    return content
 
 
-def stated_pooling(base: Base) -> Pooling | None:
-    """How the base's makers pool token vectors, as sentence-transformers writes it down."""
+def stated_pooling(base: Base) -> tuple[str, ...]:
+    """How the base's makers pool token vectors, in the words of sentence-transformers.
+
+    Mostly one of ``Pooling``; another (``lasttoken``), several at once, or nothing at all.
+    """
     told = _pooling_file(base.folder)
     if told is None:
-        return None
+        return ()
     found = _read_json(told)
-    modes: Mapping[str, Pooling] = {
-        "pooling_mode_cls_token": "cls",
-        "pooling_mode_mean_tokens": "mean",
-        "pooling_mode_max_tokens": "max",
-    }
-    stated = [mode for key, mode in modes.items() if found.get(key)]
-    if isinstance(found.get("pooling_mode"), str):  # since sentence-transformers 5.4
-        stated = [mode for mode in modes.values() if mode == found["pooling_mode"]]
-    return stated[0] if len(stated) == 1 else None
+    stated = found.get("pooling_mode")  # since sentence-transformers 5.4
+    if stated:
+        return tuple(map(str, stated)) if isinstance(stated, list) else (str(stated),)
+    modes = [_MODE.fullmatch(key) for key, is_on in found.items() if is_on]
+    return tuple(mode[1] for mode in modes if mode)
 
 
 def most_tokens(base: Base) -> int:
@@ -236,6 +239,33 @@ def _check(folder: Path) -> None:
             where=str(folder),
             fix="put the encoder's tokenizer.json into the folder, or name another encoder",
         )
+    if (folder / TOKENIZER).is_file():
+        _check_tokenizer(folder, (folder / TOKENIZER).read_bytes())
+
+
+def _check_tokenizer(folder: Path, content: bytes) -> None:
+    """Refuse what no text can be read by, or what names tokens that have no vector."""
+    where = str(folder / TOKENIZER)
+    try:
+        largest = Tokens.load(content, _ANY_LENGTH).largest
+    except ValueError as error:
+        raise ConfigError(
+            "the tokenizer of the base is damaged, or of a kind that is not known: {reason}",
+            where=where,
+            fix=_AGAIN,
+            reason=str(error),
+        ) from None
+    size = _read_json(folder / CONFIG).get("vocab_size")
+    if isinstance(size, int) and largest >= size:
+        raise ConfigError(
+            "the tokenizer of the base numbers tokens up to {largest}; its config.json speaks of "
+            "{size} tokens, numbered from 0",
+            where=where,
+            fix="copy or download config.json, model.safetensors and tokenizer.json of the same "
+            "encoder",
+            largest=largest,
+            size=size,
+        )
 
 
 def _check_weights(folder: Path) -> None:
@@ -262,7 +292,7 @@ def _check_weights(folder: Path) -> None:
             raise ConfigError(
                 "weights of the base are damaged or missing: {reason}",
                 where=str(path),
-                fix="copy or download the file again (a pointer of git-lfs is not the file itself)",
+                fix=_AGAIN,
                 reason=reason,
             ) from None
 

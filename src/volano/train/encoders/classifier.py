@@ -22,10 +22,10 @@ from volano.models.encoder import CONFIG
 from volano.models.tokens import TOKENIZER
 from volano.train.encoders.native import module_arrays
 from volano.train.encoders.rows import Rows, answer
-from volano.train.encoders.shaping import choose_rows
 from volano.train.encoders.training import Job, Way, train_encoder
 from volano.train.fitted import Made, fitted
 from volano.train.folds import folds_of, held_rows
+from volano.train.loop.batches import choose_rows
 from volano.train.loop.precision import choose_arithmetic
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def fit_classifier(
 ) -> Fitted:
     """Train, calibrate on held-out rows, and say how it went."""
     begun = time.monotonic()
-    course = _Course(name, start, lesson, _settled(config, start, len(lesson.train)), log)
+    batch_rows, batch_rows_why = choose_rows(config.loop, len(lesson.train))
+    course = _Course(name, start, lesson, _settled(config, start.lr, batch_rows), log)
     assert config.seed != "auto"
     held_H = held_rows(lesson, config.seed)
     found = course.by_holding_out(held_H) if len(held_H) else course.by_folds()
@@ -107,7 +108,13 @@ def fit_classifier(
         # From the token numbers that it was trained on: an error in reading texts shows as a gap.
         return answer(found.module, [start.rows.ids_N[place] for place in places], _exact())
 
-    told = {**start.told, **_told(found), "seconds": round(time.monotonic() - begun, 1)}
+    told = {
+        **start.told,
+        "batch_rows": batch_rows,
+        "batch_rows_why": batch_rows_why,
+        **_told(found),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
     files = {CONFIG: start.config, TOKENIZER: start.tokenizer}
     arrays = module_arrays(found.module)
     made = Made("encoder", start.shape.to_dict(), arrays, values_of, told, files)
@@ -198,10 +205,10 @@ class _Course:
         return train_encoder(job, self.start.make(seed), scratch, log)
 
 
-def _settled(config: TrainConfig, start: Start, num_rows: int) -> TrainConfig:
-    """With a learning rate, and rows of a step that suit the number of rows."""
-    optimizer = config.optimizer.model_copy(update={"lr": start.lr})
-    loop = config.loop.model_copy(update={"batch_rows": choose_rows(config.loop, num_rows)})
+def _settled(config: TrainConfig, lr: float, batch_rows: int) -> TrainConfig:
+    """With numbers that are the same for each training of the fit."""
+    optimizer = config.optimizer.model_copy(update={"lr": lr})
+    loop = config.loop.model_copy(update={"batch_rows": batch_rows})
     return config.model_copy(update={"optimizer": optimizer, "loop": loop})
 
 

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volano.compute.machine import describe_machine
-from volano.store.disk import telling_disk
+from volano.core.errors import reason_of
+from volano.core.hashing import code_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,16 +57,17 @@ class Embedded:
     num_cached: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Frozen:
-    """An encoder whose weights stay as they are.
+    """An encoder whose weights stay as they are; it computes on the processor.
 
     Attributes:
         base: the encoder.
         pooling: from token vectors to one.
         precision: of products.
-        cache: a folder for vectors; None keeps nothing.
-        log: hears how far it is.
+        cache: a folder for vectors; None keeps nothing. One that cannot be written becomes None:
+            what can be computed again stops no training.
+        log: hears how far it is, and of a cache that cannot be written.
     """
 
     base: Base
@@ -94,7 +96,7 @@ class Frozen:
             fresh |= dict(zip(batch, found, strict=True))
             is_last = number == len(batches) - 1
             if is_last or time.monotonic() - began > _SEGMENT_SECONDS:
-                self._keep(fresh)
+                self._keep(self._folder, _segment_of(fresh))
                 known |= fresh
                 fresh, began = {}, time.monotonic()
             self.log.progress("texts are encoded", len(known) + len(fresh), total)
@@ -106,12 +108,9 @@ class Frozen:
         folder = None if self.cache is None else self.cache / f"body-{self._versions()}"
         for arrays in _segments(folder):
             return arrays
-        from safetensors.numpy import save
-
         state = self._module.body.state_dict()
         arrays = {name: tensor.float().numpy() for name, tensor in state.items()}
-        if folder is not None:
-            _write(folder, save(arrays))
+        self._keep(folder, arrays)
         return arrays
 
     def _known(self, wanted: Mapping[bytes, Any]) -> Known:
@@ -124,13 +123,21 @@ class Frozen:
                     known[found] = vectors[row]
         return known
 
-    def _keep(self, fresh: Known) -> None:
+    def _keep(self, folder: Path | None, arrays: Arrays) -> None:
+        """Write a segment for later turns; a disk that refuses is told of once."""
+        if folder is None or self.cache is None:
+            return
         from safetensors.numpy import save
 
-        if self._folder is not None and self.cache is not None:
-            keys = np.frombuffer(b"".join(fresh), np.uint8).reshape(len(fresh), -1)
-            _write(self._folder, save({"keys": keys, "vectors": np.stack(list(fresh.values()))}))
+        try:
+            _write(folder, save(dict(arrays)))
             _prune(self.cache)
+        except OSError as error:
+            self.log.warn(
+                "vectors of texts are not kept, so the next turn computes them again: "
+                f"{reason_of(error)} ({self.cache})"
+            )
+            self.cache = None
 
     @property
     def _folder(self) -> Path | None:
@@ -141,7 +148,8 @@ class Frozen:
         return self.cache / f"vectors-{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]}"
 
     def _versions(self) -> str:
-        told = [self.base.hash, *(version(name) for name in ("torch", "transformers", "volano"))]
+        code = code_hash(("train", "models"))
+        told = [self.base.hash, code, *map(version, ("torch", "transformers"))]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
     @cached_property
@@ -167,6 +175,11 @@ class Frozen:
             pooled = self._module.pool(torch.from_numpy(ids), torch.from_numpy(mask))
         vectors: NDArray[np.float32] = pooled.float().numpy()
         return vectors
+
+
+def _segment_of(fresh: Known) -> Arrays:
+    keys = np.frombuffer(b"".join(fresh), np.uint8).reshape(len(fresh), -1)
+    return {"keys": keys, "vectors": np.stack(list(fresh.values()))}
 
 
 def _key_of(tokens: NDArray[np.int32]) -> bytes:
@@ -196,7 +209,8 @@ def _segments(folder: Path | None) -> Iterator[Arrays]:
         except OSError:  # another process has pruned it
             continue
         if hashlib.sha256(content).hexdigest() != path.stem:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink()
             continue
         with contextlib.suppress(OSError):
             os.utime(path)  # it was used now
@@ -207,10 +221,14 @@ def _write(folder: Path, content: bytes) -> None:
     """A segment, whole or not at all, named by its hash."""
     path = folder / f"{hashlib.sha256(content).hexdigest()}.safetensors"
     fresh = path.with_suffix(f".{os.getpid()}.new")
-    with telling_disk(path):
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
         fresh.write_bytes(content)
         fresh.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()  # half a file would keep a full disk full, for the ledger too
+        raise
 
 
 def _prune(cache: Path) -> None:

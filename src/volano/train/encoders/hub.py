@@ -6,12 +6,16 @@ own; only when the hub answers is anything else asked.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import ConfigError
+from volano.core.errors import ConfigError, reason_of
+from volano.store.disk import disk_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from volano.core.events import Events
 
 __all__ = ["NotDownloadedError", "fetch"]
@@ -57,8 +61,13 @@ def fetch(name: str, log: Events, *, may_download: bool = True) -> Path:
 
     Raises:
         NotDownloadedError: it is not in the cache, and may not be downloaded.
-        ConfigError: the hub has no such encoder, or cannot be reached.
+        ConfigError: the hub has no such encoder, or cannot be reached, or the disk refuses.
     """
+    with _telling_disk(name):
+        return _fetch(name, log, may_download)
+
+
+def _fetch(name: str, log: Events, may_download: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -135,6 +144,8 @@ def _download(name: str, repository: str, revision: str, log: Events) -> Path:
             name=name,
         ) from None
     except network as error:
+        if isinstance(error, OSError) and disk_fault(error) is not None:
+            raise
         raise ConfigError(
             "{name!r} was never downloaded, and the Hugging Face hub cannot be reached: {reason}",
             where=_WHERE,
@@ -142,6 +153,26 @@ def _download(name: str, repository: str, revision: str, log: Events) -> Path:
             "train.learner=blend",
             name=name,
             reason=f"{type(error).__name__}: {error}".partition("\n")[0],
+        ) from None
+
+
+@contextmanager
+def _telling_disk(name: str) -> Iterator[None]:
+    """Say that it was the disk of the cache that refused, and no hub."""
+    try:
+        yield
+    except OSError as error:
+        if disk_fault(error) is None:
+            raise
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        raise ConfigError(
+            "{name!r} cannot be kept in the cache of the Hugging Face hub, or read there: {reason}",
+            where=HF_HUB_CACHE,
+            fix="free space on that disk or mend the folder's rights, or set HF_HOME to a folder "
+            "elsewhere",
+            name=name,
+            reason=reason_of(error),
         ) from None
 
 

@@ -15,7 +15,7 @@ from volano.models.tokens import Tokens
 from volano.train.folds import strata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from volano.models.calibration import Floats, Labels
     from volano.train.encoders.base import Pooling
     from volano.train.encoders.config import EncoderConfig
-    from volano.train.loop.config import LoopConfig, OptimizerConfig
+    from volano.train.loop.config import OptimizerConfig
 
 Head = Literal["cosine", "linear"]
 
@@ -32,18 +32,17 @@ __all__ = [
     "choose_head",
     "choose_lr",
     "choose_pooling",
-    "choose_rows",
     "tokenise",
     "weigh",
 ]
 
+_POOLINGS: Mapping[str, Pooling] = {"mean": "mean", "cls": "cls", "max": "max"}
 _WHOLE = 1 << 24  # tokens; no text is longer
 _MOST_COVERED = 512  # what `auto` covers: the time of attention grows with the square
 _COVERED = 0.995
 _WORTH_A_WARNING = 0.01  # share of texts
 _MANY_UNKNOWN = 0.03  # of tokens; a base of the texts' own language knows all but a few in 1,000
 _SMALL_WIDTH, _SMALL_LR, _MOST_LR = 384, 2e-4, 1e-3
-_FEWEST_STEPS, _FEWEST_ROWS = 16, 8
 
 
 @dataclass(frozen=True)
@@ -142,23 +141,37 @@ def _tell_of_unknown(found: TokenRows, log: Events) -> None:
         )
 
 
-def choose_pooling(config: EncoderConfig, stated: Pooling | None) -> tuple[Pooling, str]:
+def choose_pooling(
+    config: EncoderConfig, stated: Sequence[str], log: Events
+) -> tuple[Pooling, str]:
     """What makes one vector of the tokens', and why: what is named, what the base says, the mean.
 
     The first token of a base without a stated pooling was taught other things than the text's
     meaning; the mean needs less training to be of use.
+
+    Args:
+        config: names one, or leaves it to the rule.
+        stated: what the base states: one pooling, or several at once, or none.
+        log: hears of a pooling that is stated and not known here.
     """
     if config.pooling != "auto":
         return config.pooling, "named in the project"
-    if stated is not None:
-        return stated, "the base states it"
-    return "mean", "the base states none"
+    if not stated:
+        return "mean", "the base states none"
+    told = " and ".join(stated)
+    if told in _POOLINGS:
+        return _POOLINGS[told], "the base states it"
+    log.warn(
+        f"the base was made for another pooling ({told}) than mean, cls or max; the mean is taken "
+        "(train.encoder.pooling)"
+    )
+    return "mean", f"the base states {told}, which is not known here"
 
 
 def choose_head(config: EncoderConfig) -> tuple[Head, str]:
     """The head, and why; ``cosine`` unless the project names the other.
 
-    On Banking77 with MiniLM it reached 0.936, the stock head of transformers 0.918.
+    What a text is about lies in the direction of its vector and hardly in its length.
     """
     if config.head != "auto":
         return config.head, "named in the project"
@@ -168,17 +181,12 @@ def choose_head(config: EncoderConfig) -> tuple[Head, str]:
 def choose_lr(config: OptimizerConfig, width: int) -> tuple[float, str]:
     """The highest learning rate of pretrained weights, and why.
 
-    It falls with the square of the width: 2e-4 at 384 (MiniLM, measured), 5e-5 at 768 and 2.8e-5
-    at 1024, as is usual for BERT (Devlin et al. 2018, arXiv:1810.04805).
+    It falls with the square of the width: 2e-4 at 384, 5e-5 at 768 and 2.8e-5 at 1024, as is usual
+    for BERT (Devlin et al. 2018, arXiv:1810.04805).
     """
     if config.lr != "auto":
         return config.lr, "named in the project"
     return min(_SMALL_LR * (_SMALL_WIDTH / width) ** 2, _MOST_LR), f"the base is {width} wide"
-
-
-def choose_rows(config: LoopConfig, num_rows: int) -> int:
-    """Rows of one step: those of the project, fewer where an epoch would have under 16 steps."""
-    return min(config.batch_rows, max(_FEWEST_ROWS, num_rows // _FEWEST_STEPS))
 
 
 def weigh(weight_N: Floats, truth_NC: Labels, class_weights: str) -> NDArray[np.float32]:

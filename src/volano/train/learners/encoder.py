@@ -70,7 +70,7 @@ def start_from_base(
 
     base, rows = lesson.base, lesson.rows
     assert base is not None, "learners that need a base are planned with one"
-    pooling, pooling_why = shaping.choose_pooling(config.encoder, stated_pooling(base))
+    pooling, pooling_why = shaping.choose_pooling(config.encoder, stated_pooling(base), log)
     head, head_why = shaping.choose_head(config.encoder)
     content = tokenizer_bytes(base)
     tokens = shaping.tokenise(content, rows.texts, config.encoder, most_tokens(base), log)

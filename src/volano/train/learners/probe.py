@@ -8,7 +8,7 @@ the layout of a fine-tuned encoder: one export serves both.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +62,8 @@ class Probe:
         base, rows = lesson.base, lesson.rows
         assert base is not None, "learners that need a base are planned with one"
         began = time.monotonic()
-        pooling, pooling_why = shaping.choose_pooling(config.encoder, bases.stated_pooling(base))
+        stated = bases.stated_pooling(base)
+        pooling, pooling_why = shaping.choose_pooling(config.encoder, stated, log)
         head, head_why = shaping.choose_head(config.encoder)
         tokenizer = bases.tokenizer_bytes(base)
         tokens = shaping.tokenise(
@@ -78,7 +79,7 @@ class Probe:
             # From the tokens of training, so that an error in reading texts shows as a gap; in full
             # precision, as the bundle holds the body: what rounding did to the vectors that the
             # head was fitted on is no fault of a form.
-            exact = Frozen(base, pooling, "float32", lesson.cache, log)
+            exact = replace(frozen, precision="float32")
             vectors = exact.embed([tokens.ids_N[place] for place in places]).vectors_ND
             return scaled(vectors).astype(np.float64) @ found.weights_DC + found.bias_C
 

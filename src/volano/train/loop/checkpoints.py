@@ -8,6 +8,7 @@ never used. Importing this file imports torch.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -106,7 +107,7 @@ class Keeper:
         """Set memory aside for what changes; a thread touches it, so that no snapshot has to."""
         if self.folder is None or self._memory.keys() == changing.keys():
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.wait()
         self._memory = {
             name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
             for name, tensor in changing.items()
@@ -236,13 +237,19 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, fingerprint: str) -> No
     header = json.dumps({"__metadata__": facts} | places).encode()
     header += b" " * (-len(header) % 8)
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as stream:
-        stream.write(struct.pack("<Q", len(header)) + header)
-        for piece in pieces:
-            stream.write(piece)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with fresh.open("wb") as stream:
+            stream.write(struct.pack("<Q", len(header)) + header)
+            for piece in pieces:
+                stream.write(piece)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()  # half a file would keep a full disk full, for the ledger too
+        raise
     sync_folder(path.parent)
 
 

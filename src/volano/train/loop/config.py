@@ -47,7 +47,7 @@ class LoopConfig(Config):
 
     Attributes:
         epochs: passes over the training rows; ``auto`` goes by effort.
-        batch_rows: most rows of one batch; fewer where training rows are few.
+        batch_rows: most rows of one batch; ``auto`` is 32, and fewer where training rows are few.
         batch_tokens: most tokens of one batch, padding included.
         accumulate: batches whose gradients make one step.
         precision: of products; ``auto`` is bfloat16 where the processor has it.
@@ -59,7 +59,7 @@ class LoopConfig(Config):
     """
 
     epochs: Annotated[float, Field(gt=0, le=1000)] | _Auto = "auto"
-    batch_rows: int = Field(32, ge=1, le=4096)
+    batch_rows: Annotated[int, Field(ge=1, le=4096)] | _Auto = "auto"
     batch_tokens: int = Field(4096, ge=16)
     accumulate: int = Field(1, ge=1, le=1024)
     precision: Literal["auto", "bfloat16", "float32"] = "auto"

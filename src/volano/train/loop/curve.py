@@ -78,6 +78,16 @@ class Place:
         epochs = [Epoch(**epoch) for epoch in told["epochs"]]
         return cls(**{**told, "epochs": epochs})
 
+    def done(self, epochs: float, num_steps: int) -> float:
+        """The share of the training that is over in the middle of the step that comes next.
+
+        Args:
+            epochs: of the whole training; the last of them may be a part of one.
+            num_steps: that this epoch takes.
+        """
+        share = min(1.0, epochs - self.epoch)  # of this epoch
+        return (self.epoch + share * (self.step + 0.5) / num_steps) / epochs
+
     def note_step(self, loss: float, num_rows: int, seconds: float) -> None:
         """One more step; ``loss`` is the sum over its rows."""
         self.step += 1

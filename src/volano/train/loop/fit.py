@@ -129,16 +129,21 @@ def fit(
     """
     run = _begin(module, batches, recipe, log)
     place, loop = run.place, recipe.loop
-    with closing(run.keeper), stoppable() as stop, run.arithmetic.routed(), run.own_chance():
+    with (
+        closing(run.keeper),
+        stoppable() as stop,
+        run.arithmetic.routed(),
+        run.own_chance(),
+        telling_memory(loop.batch_tokens),
+    ):
+        was_finished = place.finished  # in an earlier life
         while not place.finished:
             _train_epoch(run, loss, stop)
             _judge_epoch(run, watch)
             waited = place.epoch - 1 - place.best
             place.stopped_early = watch is not None and 0 < loop.patience <= waited
             place.finished = place.stopped_early or place.epoch >= _epochs(loop)
-        run.end(stop)
-    if watch is not None and loop.patience:
-        run.state.take_best()
+        run.end(stop, was_finished)
     return run.history()
 
 
@@ -146,13 +151,13 @@ def _train_epoch(run: _Run, loss: Loss, stop: Stop) -> None:
     """Steps to the end of the epoch, from where the run stands."""
     place, recipe, optimizer = run.place, run.recipe, run.state.optimizer
     steps = _steps(run.batches, recipe, place.epoch)
-    num_steps = min(len(steps), math.ceil((_epochs(recipe.loop) - place.epoch) * len(steps)))
+    epochs = _epochs(recipe.loop)
+    num_steps = min(len(steps), math.ceil((epochs - place.epoch) * len(steps)))
     weights = [weight for weight in run.module.parameters() if weight.requires_grad]
     run.module.train()
     for step in steps[place.step : num_steps]:
         begun = time.perf_counter()
-        done = (place.epoch + (place.step + 0.5) / len(steps)) / _epochs(recipe.loop)
-        set_rate(optimizer, rate(recipe.optimizer, done))
+        set_rate(optimizer, rate(recipe.optimizer, place.done(epochs, num_steps)))
         # Chance goes by step, not by history: who goes on from a checkpoint draws the same.
         torch.manual_seed(derive_seed(recipe.seed, "step", place.steps, run.team.number))
         num_rows, total = sum(map(len, step)), 0.0
@@ -236,13 +241,12 @@ class _Run:
         """Add the gradients of the step's mean loss over these rows; the sum of their losses."""
         if not rows:
             return 0.0
-        with telling_memory(self.recipe.loop.batch_tokens):
-            found = self.batches.collate(rows)
-            batch = {name: tensor.to(self.team.device) for name, tensor in found.items()}
-            with self.arithmetic.forward():
-                value = loss(self.module, batch)
-            (value / num_rows).backward()  # type: ignore[no-untyped-call]
-            return value.item()
+        found = self.batches.collate(rows)
+        batch = {name: tensor.to(self.team.device) for name, tensor in found.items()}
+        with self.arithmetic.forward():
+            value = loss(self.module, batch)
+        (value / num_rows).backward()  # type: ignore[no-untyped-call]
+        return value.item()
 
     def note_step(
         self, step: Sequence[Sequence[int]], loss: float, in_epoch: int, seconds: float
@@ -271,11 +275,17 @@ class _Run:
             self.save()
         raise KeyboardInterrupt
 
-    def end(self, stop: Stop) -> None:
-        """Write the last checkpoint: a stage that dies after its training need not train again."""
+    def end(self, stop: Stop, was_finished: bool) -> None:
+        """Take the best weights and keep them: a stage that dies later need not train again.
+
+        They alone: moments and the weights of other epochs are of no use any more.
+        """
         self.module.eval()
-        if self.team.is_first and self.resumed_from != self.place.steps:
-            self.save()
+        self.keeper.settle()  # the best weights overwrite those of the last step
+        if self.state.best:
+            self.state.take_best()
+        if self.team.is_first and not was_finished:
+            self.keeper.save({}, self.state.final, self.place.to_dict())
         if stop.asked:
             raise KeyboardInterrupt
 

@@ -87,7 +87,7 @@ def rate(config: OptimizerConfig, done: float) -> float:
     >>> rate(OptimizerConfig(warmup=0.2), 0.1), rate(OptimizerConfig(warmup=0.2), 0.6)
     (0.5, 0.5)
     """
-    if done < config.warmup:
+    if done < config.warmup or config.warmup == 1.0:
         return done / config.warmup
     if config.schedule == "constant":
         return 1.0

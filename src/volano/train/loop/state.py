@@ -52,6 +52,12 @@ class State:
         """What no step changes: the best weights so far."""
         return {f"best.{name}": tensor for name, tensor in self.best.items()}
 
+    @property
+    def final(self) -> dict[str, Tensor]:
+        """What a finished training leaves, which no step will change."""
+        named = self.learned.items()
+        return {f"module.{name}": tensor.detach().cpu() for name, tensor in named}
+
     def keep_best(self) -> None:
         """The weights of now are the best; a copy anew, since the old one may be being written."""
         self.best = {name: tensor.detach().cpu().clone() for name, tensor in self.learned.items()}
