@@ -28,9 +28,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from probe import minilm
 from safetensors.numpy import save_file
 from serving import BANKING, LUA, Scene, load_average, served, wait_for, wrk
+from shared import minilm, ratio
 
 from volano.core.nouns import Model
 from volano.loop.project import Project
@@ -312,10 +312,8 @@ def tell(rates: dict[str, list[float]], answered: dict[str, list[str]]) -> int:
     for name, goal in goals.items():
         if name not in rates:
             continue
-        pairs = zip(rates["volano"], rates[name], strict=True)
-        ratios = sorted(ours / theirs for ours, theirs in pairs)
-        middle = statistics.median(ratios)
-        said = f"volano over {name:<9}{middle:>7.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}, goal "
+        middle, low, high = ratio(rates["volano"], rates[name])
+        said = f"volano over {name:<9}{middle:>7.2f} ({low:.2f} to {high:.2f}, goal "
         said += f"{goal:g}), {statistics.median(rates[name]):,.0f}/s"
         if name in answered:
             both = zip(answered["volano"], answered[name], strict=True)

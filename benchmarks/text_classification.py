@@ -207,15 +207,20 @@ def measure(name: str, data: Path, settings: tuple[str, ...]) -> bool:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         for found in SETS[name](Bench(data, Path(scratch), settings)):
-            is_met &= found.is_met
-            said = "" if not found.goal else "reached" if found.is_met else "MISSED"
-            _print(name, found.name, f"{found.value:.3f}", found.goal, said, found.learner)
+            is_met &= show(name, found)
     took = time.monotonic() - began
-    _print(name, "all, seconds", f"{took:.1f}", f"load {os.getloadavg()[0]:.1f}")
+    print_line(name, "all, seconds", f"{took:.1f}", f"load {os.getloadavg()[0]:.1f}")
     return is_met
 
 
-def _print(name: str, *cells: str) -> None:
+def show(name: str, found: Figure) -> bool:
+    """Print one figure; whether its goal is reached."""
+    said = "" if not found.goal else "reached" if found.is_met else "MISSED"
+    print_line(name, found.name, f"{found.value:.3f}", found.goal, said, found.learner)
+    return found.is_met
+
+
+def print_line(name: str, *cells: str) -> None:
     figure, value, goal, said, learner = (*cells, "", "", "")[:5]
     line = f"{name:<26}{figure:<24}{value:>8}  {goal:<9}{said:<9}{learner}"
     print(line.rstrip(), flush=True)
@@ -230,7 +235,7 @@ def main() -> int:
     if not said.data.is_dir():
         print(f"error: there is no folder {said.data}\n  try  --data FOLDER", file=sys.stderr)
         return 2
-    _print("set", "figure", "reached", "goal")
+    print_line("set", "figure", "reached", "goal")
     names = said.only or list(SETS)
     missed = [name for name in names if not measure(name, said.data, tuple(said.set))]
     if missed:
