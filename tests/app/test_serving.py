@@ -9,12 +9,15 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from volano.compute import usable_cores
+from volano.core.nouns import Model
 from volano.loop.project import Project
 from volano.store.predictions import find_predictions, list_feedback, list_predictions
 from volano.store.releases import list_releases, promote, rollback
@@ -122,6 +125,40 @@ def test_promotions_and_rollbacks_under_load_fail_no_request_and_every_answer_is
     assert process.returncode == 0
 
 
+def test_an_encoder_is_promoted_and_rolled_back_under_load_and_no_request_is_refused(
+    tickets: Path, tiny_base: Path
+) -> None:
+    learnt = (f"train.base={tiny_base}", "train.learner=probe")
+    with serving(tickets, "serve.poll_seconds=0.05") as (process, url):
+        with Project.open(tickets, set=learnt) as project, Clients(url) as clients:
+            light = list_releases(project.ledger)[-1].model
+            encoder = project.turn().model
+            if list_releases(project.ledger)[-1].model == light:
+                project.promote(encoder, because="test", forced=True)
+            assert answered_by(encoder, url, clients)
+            project.rollback(because="test")
+            assert answered_by(light, url, clients)
+            engine = project.find(Model, encoder).card["engine"]
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert clients.refused == []
+    assert engine in ("openvino", "onnx")
+    assert (process.returncode, "Traceback" in said) == (0, False), said
+    with Project.open(tickets) as project:
+        assert len(find_predictions(project.ledger, clients.answered)) == len(clients.answered)
+
+
+def answered_by(model: str, url: str, clients: Clients) -> bool:
+    """Whether the server comes to answer by this model, and from then on by no other."""
+    asked = partial(httpx.post, f"{url}/v1/predict", json=BODY)
+    if not until(lambda: asked().json()["model"] == model[:12]):
+        return False
+    time.sleep(0.5)  # what began before is answered by then
+    clients.models.clear()
+    before = len(clients.answered)
+    return until(lambda: len(clients.answered) > before + 20) and clients.models == {model[:12]}
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_stopping_under_load_answers_what_is_under_way_and_logs_all_of_it(
     tickets: Path, workers: int
@@ -176,6 +213,8 @@ def test_a_worker_that_is_killed_is_started_again_and_acknowledged_feedback_is_k
 def test_workers_end_with_their_parent(tickets: Path) -> None:
     with serving(tickets, "serve.workers=2") as (process, url):
         workers = workers_of(process.pid)
+        share = f"VOLANO_CORES={max(1, usable_cores() // 2)}".encode()
+        assert all(share in Path(f"/proc/{pid}/environ").read_bytes() for pid in workers)
         process.kill()
         process.wait()
         assert until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in workers))

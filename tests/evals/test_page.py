@@ -129,14 +129,15 @@ def test_every_form_that_was_tried_is_listed_with_why_it_was_not_taken(found: Fi
          "agreement": 0.994, "accuracy": 0.934},
         {"engine": "onnx", "precision": "float32", "chosen": False,
          "why_not": "a smaller form holds", **measured, "agreement": 1.0, "accuracy": None},
-        {"engine": "onnx", "precision": "int8", "chosen": False, "why_not": "cannot be made here"},
+        {"engine": "onnx", "precision": "int8", "chosen": False, "why_not": "cannot be made here",
+         "fault": "no such operation"},
     ]  # fmt: skip
     object.__setattr__(found.candidate, "body", {**found.body, "forms": forms})
     table = report_page(found, "tickets", "en").sections[-1].blocks[1].to_dict()
     first, second, third = table["rows"]  # type: ignore[index, call-overload, misc]
     assert first == ["openvino, int8", "24.3", "1.9", "2.6", "0.04", "99.4%", "93.4%", "chosen"]
     assert second[-2:] == ["–", "a smaller form holds"]
-    assert third == ["onnx, int8", *["–"] * 6, "cannot be made here"]
+    assert third == ["onnx, int8", *["–"] * 6, "cannot be made here: no such operation"]
     chinese = whole(report_page(found, "tickets", "zh"))
     assert "有更小的形式可用" in chinese
     assert "在本机无法生成" in chinese

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,14 +20,16 @@ from volano.core.nouns import Model
 from volano.loop.climb import checkpoints_of, embeddings_of
 from volano.loop.curves import read_curves
 from volano.loop.doctor import examine
+from volano.loop.explain import explain
 from volano.loop.forget import forget
 from volano.loop.overview import describe, describe_status
 from volano.loop.project import Project
 from volano.loop.prune import prune
-from volano.store import releases, turns
+from volano.store import lineage, releases, turns
+from volano.train.choose import Choice, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     Open = Callable[..., Project]
@@ -48,19 +53,28 @@ def names_of(project: Project) -> list[str]:
     return [stage.name for stage in record.stages if not stage.skipped]
 
 
+def why_of(project: Project) -> str:
+    """Why the latest turn chose as it did."""
+    record = turns.find_turn(project.ledger, "latest")
+    assert record is not None and record.result is not None
+    return str(record.result["choice"]["why"])
+
+
+def left_out(heard: list[Event]) -> list[str]:
+    return [event.text for event in heard if event.kind == "warning" and "left out" in event.text]
+
+
 def test_a_base_that_cannot_be_had_is_told_once_and_the_light_learners_go_on(
     reopen: Open,
 ) -> None:
     heard: list[Event] = []
     project = reopen("train.base=./nowhere", "effort=thorough", events=listening(heard))
     done = project.turn()
-    warned = [event.text for event in heard if event.kind == "warning" and "left out" in event.text]
+    warned = left_out(heard)
     assert len(warned) == 1
     assert "'./nowhere'" in warned[0] and "train.base" in warned[0]
     assert done.learner in ("linear", "bayes", "blend")
-    record = turns.find_turn(project.ledger, done.number)
-    assert record is not None and record.result is not None
-    why = record.result["choice"]["why"]
+    why = why_of(project)
     assert "Not tried: probe, as its base cannot be had." in why
     assert "Not tried: ensemble, as finetune, on which it builds, was not." in why
 
@@ -98,6 +112,10 @@ def test_encoders_turn_the_wheel_and_leave_nothing_to_do(tmp_path: Path, tiny_ba
         for fold in ("train.finetune.fold-0", "train.finetune.fold-1"):
             assert {"loss", "valid_loss", "valid_score"} <= curves[fold].keys()
         assert "loss" in describe(project, "turn:latest").text
+        why = {row["key"]: row["why"] for row in explain(project, "train")}
+        assert why["train.encoder.pooling"] == "default; mean in turn 1"
+        assert why["train.optimizer.lr"].endswith(" in turn 1")
+        assert "turn" not in why["train.base"], "it is said in volano.yaml"
         again = project.turn()
         assert set(again.skipped) >= {"train", "export", "evaluate"}
         project.promote(model, because="to see it answer", forced=True)
@@ -136,6 +154,119 @@ def test_a_probe_reads_only_new_texts_in_the_next_turn_and_forgetting_empties_it
         assert "cache:embeddings" in prune(light, is_rehearsal=True).removed
         prune(light)
         assert not embeddings_of(light.state).exists()
+
+
+def unreadable(base: Path, folder: Path) -> Path:
+    """The base as a family that transformers does not know: seen only where it is trained."""
+    shutil.copytree(base, folder)
+    told = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps({**told, "model_type": "no-such"}), "utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_an_encoder_that_cannot_be_trained_is_left_out_unless_it_is_named(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    base = unreadable(tiny_base, tmp_path / "base")
+    heard: list[Event] = []
+    with tiny_project(tmp_path / "p", events=listening(heard), **deep(base, "auto")) as project:
+        assert project.turn().learner in ("linear", "bayes", "blend")
+        (warned,) = left_out(heard)
+        assert warned.startswith("probe is left out of this turn: transformers cannot read the")
+        assert "(train.base); name an encoder of a family" in warned
+        why = "Not tried: probe, as train.probe broke off: transformers cannot read the base"
+        assert why in why_of(project)
+        heard.clear()
+        assert project.rehearse() == ()
+        again = project.turn()
+        assert again.number == 1 and "train" in again.skipped
+        assert set(left_out(heard)) == {warned}
+    with Project.open(tmp_path / "p", set=("train.learner=probe",)) as named:
+        with pytest.raises(ConfigError, match="transformers cannot read the base"):
+            named.turn()
+        assert "train.probe" not in names_of(named)
+
+
+@pytest.mark.slow
+def test_a_training_that_diverges_costs_a_turn_that_chooses_nothing_else(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    rows = tiny_rows()
+    # Labels of other rows: nothing light is so good that an encoder would not be tried.
+    mixed = [{**row, "topic": rows[7 * place % 60 // 2]["topic"]} for place, row in enumerate(rows)]
+    settings = deep(tiny_base, "auto")
+    settings["train"]["optimizer"] = {
+        "name": "sgd", "lr": 10, "head_lr": 1000, "weight_decay": 1, "clip": 0,
+        "schedule": "constant",
+    }  # fmt: skip
+    heard: list[Event] = []
+    events = listening(heard)
+    folder = tmp_path / "p"
+    with tiny_project(folder, mixed, events, effort="normal", **settings) as project:
+        done = project.turn()
+        assert done.learner != "finetune"
+        assert "the training has diverged" in left_out(heard)[0]
+        assert "Not tried: finetune, as train.finetune broke off" in why_of(project)
+        assert project.rehearse() == ()
+    with (
+        Project.open(folder, set=("train.learner=finetune",)) as named,
+        pytest.raises(ConfigError, match="diverged"),
+    ):
+        named.turn()
+
+
+@pytest.mark.slow
+def test_an_encoder_that_cannot_be_exported_leaves_the_turn_to_the_best_of_the_others(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dearest(natives: Sequence[Model], *others: Any) -> Choice:
+        return replace(choose(natives, *others), candidate=natives[-1].hash)
+
+    monkeypatch.setattr("volano.train.choose.choose", dearest)
+    settings = deep(tiny_base, "auto")
+    settings["export"] = {**settings["export"], "score_gap": 1e-9}  # no graph is so exact
+    heard: list[Event] = []
+    with tiny_project(tmp_path / "p", events=listening(heard), **settings) as project:
+        done = project.turn()
+        assert done.learner == "blend"
+        assert "Not tried: probe, as export.probe broke off: the bundle" in why_of(project)
+        assert left_out(heard)[0].startswith("probe is left out of this turn: the bundle does not")
+        record = turns.find_turn(project.ledger, done.number)
+        assert record is not None
+        (probe,) = (stage.output["model"] for stage in record.stages if stage.name == "train.probe")
+        # What was learnt from people's rows is known, served or not.
+        assert probe in {edge.child for edge in lineage.children(project.ledger, done.dataset)}
+        assert project.rehearse() == ()
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_no_fault_of_an_encoder_and_the_default_base_is_told(
+    tmp_path: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def default_base(language: str) -> str:
+        return str(tiny_base) if language == "mixed" else "nothing"
+
+    monkeypatch.setattr("volano.train.encoders.base.default_base", default_base)
+    heard: list[Event] = []
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "train.probe" and event.kind == "progress":
+            raise KeyboardInterrupt
+
+    settings = deep(tiny_base, "auto")
+    with (
+        tiny_project(tmp_path / "p", events=Events((interrupt,)), **settings) as project,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        project.turn()
+    named = ("train.learner=probe", "train.base=auto")
+    with Project.open(tmp_path / "p", set=named, events=listening(heard)) as project:
+        assert project.turn().learner == "probe"
+        told = f"encoders start from {tiny_base}, the default for mixed texts"
+        assert [event.text for event in heard].count(told) == 1
+        why = {row["key"]: row["why"] for row in explain(project, "train")}
+        assert why["train.base"] == f"volano.yaml or --set; {tiny_base} in turn 2"
 
 
 KILLED = "import sys, volano as vl\nwith vl.open(sys.argv[1]) as p: p.turn()"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from volano.app.http import make_app, make_service
+from volano.compute.machine import SHARE, usable_cores
 from volano.core.events import Events
 from volano.serve.metrics import Board
 from volano.serve.routes import Figures
@@ -132,6 +134,8 @@ class Workers:
             [sys.executable, "-m", "volano.app.worker"],
             stdin=subprocess.PIPE,
             pass_fds=[self.bound.fileno()],
+            # Else the engine of each would take all of them.
+            env={**os.environ, SHARE: str(max(1, usable_cores() // self.num))},
             start_new_session=True,  # Ctrl-C comes to the parent, which ends the workers in order
         )
         assert process.stdin is not None

@@ -62,7 +62,7 @@ def _forms(say: Translate, forms: Sequence[Mapping[str, Any]]) -> tuple[Block, .
             *(_short(form.get(name)) for name in ("megabytes", "p50_ms", "p95_ms", "score_gap")),
             _percent(form.get("agreement")),
             _percent(form.get("accuracy")),
-            say("chosen") if form.get("chosen") else say(form.get("why_not") or ""),
+            say("chosen") if form.get("chosen") else _why_not(say, form),
         )
         for form in forms
     ]
@@ -73,6 +73,11 @@ def _forms(say: Translate, forms: Sequence[Mapping[str, Any]]) -> tuple[Block, .
         "rows. The smallest form that keeps parity and the limits is served."
     )
     return table, Prose(text)
+
+
+def _why_not(say: Translate, form: Mapping[str, Any]) -> str:
+    told = say(form.get("why_not") or "")
+    return f"{told}: {form['fault']}" if form.get("fault") else told
 
 
 def _percent(share: float | None) -> str:

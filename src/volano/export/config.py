@@ -11,7 +11,8 @@ from volano.core.config import Config, WrongValueError
 
 __all__ = ["DISAGREEMENTS", "MEAN_GAPS", "NO_LIMITS", "ROUNDED", "ExportConfig", "Limits"]
 
-ROUNDED = frozenset({"bfloat16", "int8"})  # whose answers differ a little on most rows
+# Whose answers differ a little on most rows.
+ROUNDED = frozenset({"bfloat16", "int8", "int8-dynamic"})
 # What a form that rounds may cost, as multiples of what an exact one may.
 MEAN_GAPS = 4.0  # of the largest distance of a score, for the mean over rows
 DISAGREEMENTS = 5.0  # of rows decided otherwise
@@ -22,16 +23,16 @@ class ExportConfig(Config):
 
     Attributes:
         precision: of the weights; ``auto`` takes the smallest that keeps parity. Linear models
-            have ``float16`` and ``float32``, encoders ``int8``, ``bfloat16`` and ``float32``; one
-            that a model does not have is ``auto`` for it.
+            have ``float16`` and ``float32``, encoders ``int8``, ``int8-dynamic``, ``bfloat16`` and
+            ``float32``; one that a model does not have is ``auto`` for it.
         engine: of encoders; ``auto`` takes the first of openvino and onnx that keeps parity.
-        score_gap: how far any score may lie from the training-time model's; in ``bfloat16`` and
-            ``int8`` the mean distance may be four times that.
-        agreement: least share of reference rows on which both decide the same; in ``bfloat16`` and
-            ``int8`` five times as many may differ.
+        score_gap: how far any score may lie from the training-time model's; in 8 bits and
+            ``bfloat16`` the mean distance may be four times that.
+        agreement: least share of reference rows on which both decide the same; in 8 bits and
+            ``bfloat16`` five times as many may differ.
     """
 
-    precision: Literal["auto", "float16", "float32", "bfloat16", "int8"] = "auto"
+    precision: Literal["auto", "float16", "float32", "bfloat16", "int8", "int8-dynamic"] = "auto"
     engine: Literal["auto", "onnx", "openvino"] = "auto"
     score_gap: float = Field(0.005, gt=0, le=1)
     agreement: float = Field(0.999, ge=0, le=1)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from volano.core.errors import RefusedError, StoreError, Term
 from volano.core.nouns import Model
 from volano.export.config import NO_LIMITS
-from volano.export.forms import Form, Source, forms_of
+from volano.export.forms import STAND_IN, Form, Source, forms_of
 from volano.export.parity import Parity, compare
 from volano.models import Predictor
 from volano.models.bundle import read_spec
@@ -36,6 +36,7 @@ REFERENCE = "reference.parquet"
 _TIMED = 60
 _WARM_UP = 5
 _MEGABYTE = 1_000_000
+_LONGEST = 200  # characters of what a library said
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class _Tried:
                 "agreement": self.parity.agreement,
                 "accuracy": self.parity.accuracy,
             }
+        elif self.fault is not None:
+            told["fault"] = str(self.fault)
         return {**told, "chosen": self is chosen, "why_not": self._why_not(chosen, limits)}
 
     def _why_not(self, chosen: _Tried, limits: Limits) -> str:
@@ -93,11 +96,12 @@ def export(
 ) -> Model:
     """The smallest form of ``native`` that keeps parity, within the project's limits if one is.
 
-    All forms of an encoder are measured and listed on the card; of a linear model those up to the
-    first that holds.
+    All forms of an encoder are measured and listed on the card, those that cannot be made with the
+    reason; of a linear model those up to the first that holds.
 
     Raises:
-        RefusedError: no form keeps parity; says what is wrong with each.
+        RefusedError: no form can be made and keeps parity; says what is wrong with each.
+        ConfigError: no exporter knows this kind of encoder.
         MissingExtraError: a library that encoders are exported by is not installed.
     """
     engine = read_spec(native.folder).engine
@@ -108,10 +112,13 @@ def export(
         forms = forms_of(config, engine)
         for place, form in enumerate(forms):
             events.progress("forms", place, len(forms))
+            if form.precision == STAND_IN and tried and tried[-1].fault is None:
+                continue
             folder = stack.enter_context(store.draft())
             tried.append(_try(config, source, form, folder))
             if tried[-1].fault is not None:
-                events.note(f"{form} loses parity: {tried[-1].fault}")
+                told = "loses parity" if tried[-1].parity else "cannot be made here"
+                events.note(f"{form} {told}: {tried[-1].fault}")
             elif engine == "linear" and tried[-1].is_within(limits):
                 break
         chosen = _choose(native, tried, limits)
@@ -137,6 +144,10 @@ def _try(config: ExportConfig, source: Source, form: Form, folder: Path) -> _Tri
             parity = compare(predictor, reference)
     except StoreError as error:
         return _Tried(form, folder, Term("{fault}", fault=error))
+    except RuntimeError as error:  # of a library: another may make another form
+        # OpenVINO says first where in its own source it was, and last what is wrong.
+        said = str(error).strip().rpartition("\n")[2]
+        return _Tried(form, folder, Term("{reason}", reason=said[:_LONGEST]))
     fault = None if parity.holds(config) else parity.told()
     if fault is not None and form.engine == "linear":
         return _Tried(form, folder, fault, parity)

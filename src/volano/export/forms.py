@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     from volano.export.config import ExportConfig
 
-__all__ = ["Form", "Source", "forms_of"]
+__all__ = ["STAND_IN", "Form", "Source", "forms_of"]
 
+STAND_IN = "int8-dynamic"  # tried where int8, as small and as fast, does not hold
 # The smallest first.
 _LINEAR = (("linear", "float16"), ("linear", "float32"))
 _ENCODER = (
     ("openvino", "int8"),
+    ("openvino", STAND_IN),
     ("openvino", "bfloat16"),
     ("openvino", "float32"),
     ("onnx", "float32"),
@@ -68,6 +70,8 @@ class Source:
         Raises:
             StoreError: the native bundle is damaged.
             MissingExtraError: a library that this needs is not installed.
+            ConfigError: no exporter knows this kind of encoder.
+            RuntimeError: a library cannot make this form of it.
         """
         self._write(self.native, form, folder)
 
@@ -100,6 +104,8 @@ class Source:
             copyfile(onnx, folder / GRAPH)
         elif form.precision == "int8":
             graphs.quantise(onnx, native, self.texts, folder)
+        elif form.precision == STAND_IN:
+            graphs.compress(onnx, folder)
         else:
             graphs.to_openvino(onnx, folder, form.precision)
         settings = {"max_tokens": spec.settings["max_tokens"], "precision": form.precision}

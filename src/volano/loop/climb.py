@@ -1,7 +1,7 @@
 """The climb from cheap learners to dear ones, each under its own key, until more does not pay.
 
-What is trained next may depend on what was trained before, so learners run one after another. A
-base that cannot be had stops only the learners that need one, unless the project names such a one.
+What is trained next may depend on what was trained before, so learners run one after another. An
+encoder that cannot be had, trained or exported is left out, unless the project names its learner.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
-from volano.loop.stages import WouldRunError
+from volano.loop.stages import BrokeOffError, WouldRunError
 from volano.store.state import CACHE
 from volano.train.config import base_name, is_dear, plan_learners, resolve_train
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from volano.core.events import Events
@@ -96,6 +97,8 @@ def _open(steps: Steps, name: str, language: str) -> Base:
         found = open_base(name, language, root, events, may_download=may_download)
     except NotDownloadedError:
         raise WouldRunError("train") from None
+    if name == "auto":
+        events.note(f"encoders start from {found.name}, the default for {language} texts")
     steps.bases[name] = found
     return found
 
@@ -108,7 +111,7 @@ class Climb:
     data: Dataset
     made: dict[str, Model] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
-    _has_warned: bool = False
+    _warned: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         project = self.steps.project
@@ -122,15 +125,31 @@ class Climb:
         """Train what is planned, cheapest first.
 
         Raises:
-            UserError: the project names a learner whose base cannot be had.
+            UserError: the project names a learner that cannot be trained, or its base not be had.
         """
         effort, task = self.steps.config.effort, self.steps.project.task
         for name in plan_learners(self._config, task, self._known, effort):
             because = self._why_left(self._known[name]) if self._is_auto else ""
             if because:
                 self.left[name] = because
-            else:
+                continue
+            try:
                 self.made[name] = self._train(self._known[name])
+            except BrokeOffError as broken:
+                self.leave(name, broken)
+
+    def leave(self, name: str, broken: BrokeOffError) -> None:
+        """Go on without a learner whose training or export broke off."""
+        self._warn(f"{name} is", broken.fault)
+        self.left[name] = f"as {broken.stage} broke off: {broken.fault['what']}"
+
+    def _warn(self, who: str, fault: Mapping[str, str]) -> None:
+        """Tell each fault once, whomever it hits."""
+        where = f" ({fault['where']})" if fault["where"] else ""
+        told = f"{fault['what']}{where}; {fault['try']}"
+        if told not in self._warned:
+            self._warned.add(told)
+            self._events.warn(f"{who} left out of this turn: {told}")
 
     def _base(self, learner: Learner) -> Base | None:
         """The pretrained encoder that it starts from; None where it starts from none.
@@ -153,10 +172,7 @@ class Climb:
         try:
             self._base(learner)
         except UserError as fault:
-            if not self._has_warned:
-                self._has_warned = True
-                told = f"{fault.what} ({fault.where})"
-                self._events.warn(f"encoders are left out of this turn: {told}; {fault.fix}")
+            self._warn("encoders are", fault.to_dict())
             return "as its base cannot be had"
         if not (learner.needs_base and is_dear(learner.name)):
             return ""
@@ -208,7 +224,9 @@ class Climb:
             model = train(self._config, project.task, self.data, plan, project.store, events)
             return {"model": model.hash}
 
-        made = steps.model_stage(f"train.{learner.name}", key, work)
+        starts = (self._known[name].needs_base for name in (learner.name, *learner.parts))
+        is_spare = self._is_auto and bool(self.made) and any(starts)
+        made = steps.model_stage(f"train.{learner.name}", key, work, is_spare=is_spare)
         shutil.rmtree(scratch, ignore_errors=True)
         return made
 

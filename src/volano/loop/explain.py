@@ -9,7 +9,7 @@ from volano.core.errors import UnknownNameError
 from volano.core.nouns import Model
 from volano.models.bundle import read_arrays
 from volano.models.routing import Curve, explained
-from volano.store import releases
+from volano.store import releases, turns
 from volano.train.config import plan_learners, resolve_train
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
+# What training finds out about an encoder where it is ``auto``, by its name on the model's card.
+_FOUND = {
+    "train.base": "base",
+    "train.encoder.pooling": "pooling",
+    "train.encoder.head": "head",
+    "train.encoder.max_tokens": "max_tokens",
+    "train.optimizer.lr": "lr",
+}
 _DEEP = "one that trains an encoder is left out where held-out rows show that it cannot be taken"
 
 
@@ -51,8 +59,10 @@ def _explain_train(project: Project) -> list[dict[str, Any]]:
     config = project.config
     resolved, derived = resolve_train(config.train, config.effort, config.seed)
     why = {fact.key: fact.why for fact in derived}
-    rows = _rows("train", config.train)
+    rows, found = _rows("train", config.train), _found(project)
     for row in rows:
+        if row["value"] == "auto" and row["key"] in found:
+            row["why"] += f"; {found[row['key']]}"
         if row["key"] in why:
             row["value"] = _at(resolved, row["key"])
             row["why"] = why[row["key"]]
@@ -64,6 +74,26 @@ def _explain_train(project: Project) -> list[dict[str, Any]]:
         is_deep = any(known[name].needs_base for name in learners)
         told += f"; {_DEEP}" if is_deep else "; train.base adds encoders"
     return [*rows, {"key": "train (plan)", "value": ", ".join(learners), "why": told}]
+
+
+def _found(project: Project) -> dict[str, str]:
+    """What the encoders of the last turn came to where its settings were ``auto``, in words."""
+    last = None
+    if project.state.exists():
+        last = turns.find_turn(project.ledger, "latest", state="finished")
+    if last is None:
+        return {}
+    models = {stage.output.get("model") for stage in last.stages if stage.name.startswith("train.")}
+    cards = [model.card["training"] for model in project.store.list(Model) if model.hash in models]
+    told: dict[str, str] = {}
+    for key, name in _FOUND.items():
+        said: Any = last.config
+        for part in key.split("."):
+            said = said.get(part, {})
+        values = dict.fromkeys(str(card[name]) for card in cards if "base" in card and name in card)
+        if values and said == "auto":
+            told[key] = f"{', '.join(values)} in turn {last.number}"
+    return told
 
 
 def _at(resolved: TrainConfig, key: str) -> object:

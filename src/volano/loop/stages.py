@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from volano.store.ledger import Ledger
     from volano.store.turns import TurnRecord
 
-__all__ = ["Spent", "StageRun", "WouldRunError", "stage_key"]
+__all__ = ["BrokeOffError", "Spent", "StageRun", "WouldRunError", "stage_key"]
 
 _BELOW = {
     "data": ("data", "tasks", "store", "core"),
@@ -71,6 +71,15 @@ class WouldRunError(Exception):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.stage = _room(name)
+
+
+class BrokeOffError(Exception):
+    """A stage that the turn can do without broke off, now or in an earlier turn."""
+
+    def __init__(self, name: str, fault: Mapping[str, str]) -> None:
+        super().__init__(name)
+        self.stage = name
+        self.fault = fault
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from volano.core.errors import StoreError, VolanoError
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
 from volano.export.config import Limits
 from volano.loop.climb import Climb, libraries_of
 from volano.loop.gate import gate_metric
-from volano.loop.stages import StageRun, stage_key
+from volano.loop.stages import BrokeOffError, StageRun, stage_key
 from volano.store import releases, subjects, turns
 from volano.store.state import CACHE
 from volano.train.config import plan_learners
@@ -189,17 +190,19 @@ class Steps:
         climb = Climb(self, data)
         climb.go()
         natives = tuple(climb.made.values())
-        choice = self._choose(natives, climb.left)
         by_hash = {native.hash: native for native in natives}
-        chosen = dict.fromkeys((choice.candidate, choice.baseline))
-        exports = {name: (by_hash[name], self.export(by_hash[name])) for name in chosen}
-        return Trained(
-            exports[choice.candidate][1],
-            exports[choice.baseline][1],
-            natives,
-            tuple(exports.values()),
-            choice,
-        )
+        while True:
+            choice = self._choose(tuple(by_hash.values()), climb.left)
+            candidate, baseline = by_hash[choice.candidate], by_hash[choice.baseline]
+            is_spare = self.config.train.learner == "auto" and candidate is not baseline
+            try:
+                exports = [(candidate, self.export(candidate, is_spare=is_spare))]
+                break
+            except BrokeOffError as broken:  # then the best of the others is chosen
+                climb.leave(by_hash.pop(candidate.hash).learner, broken)
+        if candidate is not baseline:
+            exports.append((baseline, self.export(baseline)))
+        return Trained(exports[0][1], exports[-1][1], natives, tuple(exports), choice)
 
     def _choose(self, natives: tuple[Model, ...], left: Mapping[str, str]) -> Choice:
         from volano.train.choose import Choice, choose
@@ -220,8 +223,12 @@ class Steps:
 
         return Choice(**self.run.run("train.choose", self.key("train", inputs), work))
 
-    def export(self, native: Model) -> Model:
-        """The bundle that is served: the smallest form that keeps parity and the gate's limits."""
+    def export(self, native: Model, *, is_spare: bool = False) -> Model:
+        """The bundle that is served: the smallest form that keeps parity and the gate's limits.
+
+        Raises:
+            BrokeOffError: there is none, of an encoder that the turn can do without.
+        """
         config, store = self.config.export, self.project.store
         gate = self.config.gate
         limits = Limits(
@@ -239,12 +246,47 @@ class Steps:
 
             return {"model": export(config, native, store, events, limits).hash}
 
-        key = self.key("export", inputs, libraries_of(native))
-        return self.model_stage(f"export.{native.learner}", key, work)
+        libraries = libraries_of(native)
+        key = self.key("export", inputs, libraries)
+        is_spare = is_spare and bool(libraries)
+        return self.model_stage(f"export.{native.learner}", key, work, is_spare=is_spare)
 
-    def model_stage(self, name: str, key: str, work: Callable[[Events], dict[str, Any]]) -> Model:
-        """A stage whose output is a Model, by its hash."""
-        output = self.run.run(name, key, work, self.opens(Model, "model"))
+    def model_stage(
+        self,
+        name: str,
+        key: str,
+        work: Callable[[Events], dict[str, Any]],
+        *,
+        is_spare: bool = False,
+    ) -> Model:
+        """A stage whose output is a Model, by its hash.
+
+        Raises:
+            BrokeOffError: it is one that the turn can do without, and it broke off. That is its
+                output then: with the same inputs it would break off in every turn.
+        """
+
+        def guarded(events: Events) -> dict[str, Any]:
+            try:
+                return work(events)
+            except VolanoError as fault:
+                if not is_spare or isinstance(fault, StoreError):
+                    raise
+                return {"fault": fault.to_dict()}
+
+        def is_whole(output: dict[str, Any]) -> None:
+            if "fault" not in output:
+                self.open(Model, output["model"])
+            elif not is_spare:
+                raise StoreError(
+                    "it broke off in an earlier turn: {fault}",
+                    fix="volano turn tries again",
+                    fault=output["fault"]["what"],
+                )
+
+        output = self.run.run(name, key, guarded, is_whole)
+        if "fault" in output:
+            raise BrokeOffError(name, output["fault"])
         return self.open(Model, output["model"])
 
     def evaluate(self, model: Model, data: Dataset) -> Report:
