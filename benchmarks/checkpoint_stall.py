@@ -116,25 +116,30 @@ def stalls_of_volano(megabytes: float, scratch: Path) -> list[float]:
 
 
 def is_of_one_step(megabytes: float, scratch: Path) -> bool:
-    """Whether the file of a training that is broken off holds the weights of a step before."""
+    """Whether each file of a training that is broken off holds the weights of one step."""
     tower = make_tower(megabytes)
     seen: list[dict[str, Tensor]] = []
+    files: list[dict[str, Tensor]] = []
 
     class BrokenOffError(Exception):
         """The training is broken off."""
 
     def remember(module: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         seen.append({name: one.detach().clone() for name, one in module.named_parameters()})
+        if len(seen) > 2:  # what lies there was copied while a step changed the weights
+            files.append(load_file(scratch / FILE))
         if len(seen) == 6:
             raise BrokenOffError
         return loss(module, batch)
 
     with suppress(BrokenOffError):
         fit(tower, ROWS, remember, None, recipe(1, scratch, every_seconds=0.0), Events())
-    kept = load_file(scratch / FILE)
-    return any(
-        all(torch.equal(kept[f"module.{name}"], weights) for name, weights in step.items())
-        for step in seen[1:]
+    return all(
+        any(
+            all(torch.equal(file[f"module.{name}"], weights) for name, weights in step.items())
+            for step in seen
+        )
+        for file in files
     )
 
 

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.numpy import save_file
 from serving import BANKING, LUA, Scene, load_average, served, wait_for, wrk
-from shared import minilm, ratio
+from shared import absolute, minilm, ratio
 
 from volano.core.nouns import Model
 from volano.loop.project import Project
@@ -120,7 +120,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=8, help="of each run of wrk")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--p99", type=float, default=50.0, help="milliseconds")
-    parser.add_argument("--others", type=Path, help="a Python with LitServe, BentoML, ...")
+    parser.add_argument("--others", type=absolute, help="a Python with LitServe, BentoML, ...")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         print("nothing is measured: wrk is not installed: apt install wrk, or brew install wrk")

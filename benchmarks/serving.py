@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared import absolute
+
 from volano.core.nouns import Model
 from volano.loop.project import Project
 from volano.models import Predictor
@@ -116,7 +118,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=8, help="of each run of wrk")
     parser.add_argument("--pairs", type=int, default=3, help="runs of each server, turn about")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--others", type=Path, help="a Python with LitServe and BentoML")
+    parser.add_argument("--others", type=absolute, help="a Python with LitServe and BentoML")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         print("nothing is measured: wrk is not installed: apt install wrk, or brew install wrk")

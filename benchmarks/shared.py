@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["minilm", "ratio"]
+__all__ = ["absolute", "minilm", "ratio"]
+
+
+def absolute(path: str) -> Path:
+    """The same from any working folder. Not resolved: an environment's python is a link."""
+    return Path(path).absolute()
 
 
 def minilm() -> str:

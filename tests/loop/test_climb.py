@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.tiny import tiny_project, tiny_rows, write_rows
 
-from volano.core.errors import ConfigError, UserError
+from volano.core.errors import ConfigError, ExhaustedError, UserError, VolanoError
 from volano.core.events import Event, Events
 from volano.core.nouns import Model
 from volano.loop.climb import checkpoints_of, embeddings_of
@@ -25,6 +25,8 @@ from volano.loop.forget import forget
 from volano.loop.overview import describe, describe_status
 from volano.loop.project import Project
 from volano.loop.prune import prune
+from volano.loop.stages import BrokeOffError
+from volano.loop.steps import Steps
 from volano.store import lineage, releases, turns
 from volano.train.choose import Choice, choose
 
@@ -186,6 +188,28 @@ def test_an_encoder_that_cannot_be_trained_is_left_out_unless_it_is_named(
         with pytest.raises(ConfigError, match="transformers cannot read the base"):
             named.turn()
         assert "train.probe" not in names_of(named)
+
+
+def test_what_the_machine_lacked_is_tried_again_and_what_is_wrong_is_not(tmp_path: Path) -> None:
+    raised: list[VolanoError] = []
+
+    def breaks(fault: VolanoError) -> Callable[[Events], dict[str, Any]]:
+        def work(_: Events) -> dict[str, Any]:
+            raised.append(fault)
+            raise fault
+
+        return work
+
+    lacked, wrong = ExhaustedError("too little memory"), ConfigError("it has diverged")
+    with tiny_project(tmp_path / "p") as project:
+        for _ in range(2):
+            steps = Steps(project)
+            for key, fault in (("a", lacked), ("b", wrong)):
+                with pytest.raises(BrokeOffError):
+                    steps.model_stage("train.probe", key, breaks(fault), is_spare=True)
+            with pytest.raises(ExhaustedError):
+                steps.model_stage("train.probe", "a", breaks(lacked))
+    assert raised == [lacked, wrong, lacked, lacked, lacked]
 
 
 @pytest.mark.slow

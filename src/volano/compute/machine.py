@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["SHARE", "Machine", "describe_machine", "peak_bytes", "usable_cores"]
+__all__ = ["SHARE", "Machine", "describe_machine", "is_of_memory", "peak_bytes", "usable_cores"]
 
 SHARE = "VOLANO_CORES"  # the cores of this process, where whoever started it started several
 _CGROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -67,8 +67,16 @@ def usable_cores(cgroups: Path = _CGROUPS, own: Path = _OWN) -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    share = float(os.environ.get(SHARE, math.inf))
-    return max(1, math.ceil(min(cores, share, _quota(cgroups, own))))
+    with suppress(KeyError, ValueError):
+        cores = min(cores, int(os.environ[SHARE]))
+    return max(1, math.ceil(min(cores, _quota(cgroups, own))))
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether it says that there is too little; torch has no type for that on processors."""
+    told = str(error)
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(one in told for one in words)
 
 
 def _quota(cgroups: Path, own: Path) -> float:

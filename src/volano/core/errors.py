@@ -28,6 +28,7 @@ __all__ = [
     "BusyError",
     "ConfigError",
     "DataError",
+    "ExhaustedError",
     "Language",
     "MissingExtraError",
     "RefusedError",
@@ -182,6 +183,10 @@ class UserError(VolanoError):
 
 class ConfigError(UserError):
     """A key or a value of the project file."""
+
+
+class ExhaustedError(ConfigError):
+    """A setting took more than the machine had just then; another time it may have it."""
 
 
 class DataError(UserError):

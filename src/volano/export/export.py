@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from volano.compute.machine import is_of_memory
 from volano.core.errors import RefusedError, StoreError, Term
 from volano.core.nouns import Model
 from volano.export.config import NO_LIMITS
@@ -145,6 +146,8 @@ def _try(config: ExportConfig, source: Source, form: Form, folder: Path) -> _Tri
     except StoreError as error:
         return _Tried(form, folder, Term("{fault}", fault=error))
     except RuntimeError as error:  # of a library: another may make another form
+        if is_of_memory(error):
+            raise
         # OpenVINO says first where in its own source it was, and last what is wrong.
         said = str(error).strip().rpartition("\n")[2]
         return _Tried(form, folder, Term("{reason}", reason=said[:_LONGEST]))
@@ -177,6 +180,14 @@ def _choose(native: Model, tried: Sequence[_Tried], limits: Limits) -> _Tried:
     because = tuple(
         Term("{form}: {fault}", form=str(found.form), fault=found.fault) for found in tried
     )
+    if all(found.parity is None for found in tried):
+        raise RefusedError(
+            "no form of the bundle can be made here ({faults})",
+            where=native.ref,
+            fix="upgrade what makes them: pip install -U 'volano[deep]'; if it stays, report it",
+            because=because,
+            faults=because,
+        )
     raise RefusedError(
         "the bundle does not answer as the model that was trained ({faults})",
         where=native.ref,

@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from volano.core.errors import ConfigError, MissingExtraError
+from volano.compute.machine import is_of_memory
+from volano.core.errors import ConfigError, MissingExtraError, VolanoError
 from volano.models.bundle import damaged, read_arrays, read_spec
 from volano.models.encoder import CONFIG, Shape, load_encoder
 from volano.models.graph_engine import INPUTS, feed, load_tokens
@@ -64,6 +65,8 @@ def to_onnx(native: Path, path: Path) -> None:
         except ImportError:
             raise _missing("onnxscript") from None
         except RuntimeError as error:  # as torch.onnx.OnnxExporterError is
+            if is_of_memory(error):
+                raise
             raise ConfigError(
                 "this kind of encoder cannot be turned into a graph: {error}",
                 where="train.base",
@@ -199,7 +202,7 @@ def _missing(package: str) -> MissingExtraError:
 
 @contextmanager
 def _telling() -> Iterator[None]:
-    """Give what OpenVINO and NNCF raise one type.
+    """Give what OpenVINO and NNCF raise one type, but for what another time may not be so.
 
     Raises:
         RuntimeError: whatever it was.
@@ -207,6 +210,8 @@ def _telling() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # many of theirs derive from Exception itself
+        if isinstance(error, VolanoError) or is_of_memory(error):
+            raise
         raise RuntimeError(f"{type(error).__name__}: {error}") from error
 
 

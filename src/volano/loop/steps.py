@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volano.core.errors import StoreError, VolanoError
+from volano.core.errors import ExhaustedError, StoreError, VolanoError
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
 from volano.export.config import Limits
 from volano.loop.climb import Climb, libraries_of
@@ -263,14 +263,15 @@ class Steps:
 
         Raises:
             BrokeOffError: it is one that the turn can do without, and it broke off. That is its
-                output then: with the same inputs it would break off in every turn.
+                output then: with the same inputs it would break off in every turn. Only what the
+                machine lacked is tried again in the next.
         """
 
         def guarded(events: Events) -> dict[str, Any]:
             try:
                 return work(events)
             except VolanoError as fault:
-                if not is_spare or isinstance(fault, StoreError):
+                if not is_spare or isinstance(fault, StoreError | ExhaustedError):
                     raise
                 return {"fault": fault.to_dict()}
 
@@ -284,7 +285,12 @@ class Steps:
                     fault=output["fault"]["what"],
                 )
 
-        output = self.run.run(name, key, guarded, is_whole)
+        try:
+            output = self.run.run(name, key, guarded, is_whole)
+        except ExhaustedError as fault:
+            if not is_spare:
+                raise
+            raise BrokeOffError(name, fault.to_dict()) from fault
         if "fault" in output:
             raise BrokeOffError(name, output["fault"])
         return self.open(Model, output["model"])

@@ -156,7 +156,9 @@ class Frozen:
     def _module(self) -> Encoder:
         from volano.models.encoder import Shape
         from volano.train.encoders.pretrained import load_pretrained
+        from volano.train.loop.precision import bound_threads
 
+        bound_threads()
         return load_pretrained(self.base, Shape(self.pooling, "linear", 1, 1))
 
     def _encode(self, texts: Tokenised) -> NDArray[np.float32]:

@@ -41,10 +41,11 @@ def load_pretrained(base: Base, shape: Shape) -> Encoder:
             trust_remote_code=False,
             output_loading_info=True,
         )
+        width = int(body.config.hidden_size)
     _refuse_gaps(base, told)
     if isinstance(getattr(body, "pooler", None), torch.nn.Module):
         body.pooler = None  # as in load_encoder
-    return Encoder(body, shape, body.config.hidden_size).eval()
+    return Encoder(body, shape, width).eval()
 
 
 def width_of(base: Base) -> int:

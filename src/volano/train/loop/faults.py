@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from volano.core.errors import ConfigError, Term
+from volano.compute.machine import is_of_memory
+from volano.core.errors import ConfigError, ExhaustedError, Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,27 +75,20 @@ def telling_memory(batch_tokens: int) -> Iterator[None]:
     """Say what to lower where memory is too little.
 
     Raises:
-        ConfigError: it was.
+        ExhaustedError: it was.
     """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_of_memory(error):
+        if not is_of_memory(error):
             raise
-        raise ConfigError(
+        raise ExhaustedError(
             "there is too little memory to train on batches of {tokens} tokens",
             where="train.loop.batch_tokens",
             fix="lower it, such as to {fewer}; or --set train.loop.gradient_checkpointing=true",
             tokens=batch_tokens,
             fewer=max(16, batch_tokens // 2),
         ) from error
-
-
-def _is_of_memory(error: Exception) -> bool:
-    """Torch has a type for devices that run out, and none for processors."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)
 
 
 def recompute_layers(module: nn.Module) -> None:

@@ -31,7 +31,7 @@ from volano.train.loop.faults import (
     telling_memory,
 )
 from volano.train.loop.optimizers import add_penalties, make_optimizer, rate, set_rate
-from volano.train.loop.precision import Arithmetic, choose_arithmetic
+from volano.train.loop.precision import Arithmetic, bound_threads, choose_arithmetic
 from volano.train.loop.processes import Team
 from volano.train.loop.state import State, hash_module
 
@@ -318,6 +318,7 @@ def _begin(module: nn.Module, batches: Batches, recipe: Recipe, log: Events) -> 
     if team.size != loop.processes:
         log.warn(f"{team.size} processes train, and not {loop.processes} (train.loop.processes)")
     log = log if team.is_first else Events()
+    bound_threads()
     arithmetic = choose_arithmetic(loop.precision, team.device)
     if loop.gradient_checkpointing:
         recompute_layers(module)

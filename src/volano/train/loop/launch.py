@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from volano.compute import usable_cores
 from volano.core import errors
-from volano.core.errors import VolanoError
+from volano.core.errors import ExhaustedError, VolanoError
 from volano.core.events import Event, Events
 from volano.train.loop.worker import INTERRUPTED
 
@@ -128,7 +128,7 @@ def _check_ended(team: Sequence[_Process], complaints: IO[str]) -> None:
         raise KeyboardInterrupt
     if code:
         complaints.seek(0)
-        raise VolanoError(
+        raise ExhaustedError(
             "a process that trained with others ended with {code}: {words}",
             where="train.loop.processes",
             fix="train in one process: --set train.loop.processes=1",

@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (the name that all of torch's users know)
 
+from volano.compute.machine import usable_cores
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Arithmetic", "choose_arithmetic"]
+__all__ = ["Arithmetic", "bound_threads", "choose_arithmetic"]
 
 Precision = Literal["bfloat16", "float32"]
 _LINEAR = F.linear
@@ -51,6 +53,12 @@ class Arithmetic:
     def routed(self) -> AbstractContextManager[Any]:
         """Around a whole training, or anything else that runs the module."""
         return _linear_by_onednn() if self.by_onednn else nullcontext()
+
+
+def bound_threads() -> None:
+    """No more threads of torch than cores: it does not see the quota of a container."""
+    if torch.get_num_threads() > usable_cores():
+        torch.set_num_threads(usable_cores())
 
 
 def choose_arithmetic(wanted: Precision | Literal["auto"], device: torch.device) -> Arithmetic:
