@@ -51,6 +51,7 @@ class _Tried:
     num_bytes: int = 0
     p50_ms: float = 0.0
     p95_ms: float = 0.0
+    failed: bool = False  # a library could not make it; the bundle itself may be sound
 
     def is_within(self, limits: Limits) -> bool:
         return not self.broken(limits)
@@ -150,7 +151,7 @@ def _try(config: ExportConfig, source: Source, form: Form, folder: Path) -> _Tri
             raise
         # OpenVINO says first where in its own source it was, and last what is wrong.
         said = str(error).strip().rpartition("\n")[2]
-        return _Tried(form, folder, Term("{reason}", reason=said[:_LONGEST]))
+        return _Tried(form, folder, Term("{reason}", reason=said[:_LONGEST]), failed=True)
     fault = None if parity.holds(config) else parity.told()
     if fault is not None and form.engine == "linear":
         return _Tried(form, folder, fault, parity)
@@ -180,7 +181,7 @@ def _choose(native: Model, tried: Sequence[_Tried], limits: Limits) -> _Tried:
     because = tuple(
         Term("{form}: {fault}", form=str(found.form), fault=found.fault) for found in tried
     )
-    if all(found.parity is None for found in tried):
+    if all(found.failed for found in tried):
         raise RefusedError(
             "no form of the bundle can be made here ({faults})",
             where=native.ref,
