@@ -54,9 +54,9 @@ docs: $(VENV)/.dev
 bench: $(VENV)/.bench $(VENV)/.others
 	@missed=; for script in benchmarks/*.py; do \
 	  case $$script in \
-	    */serving.py|*/encoder_serving.py) more='--others $(OTHERS)/bin/python' ;; \
+	    */serving.py|*/encoder_serving.py|*/tables_against_autogluon.py) more='--others $(OTHERS)/bin/python' ;; \
 	    */start_up.py) more=--encoder ;; \
-	    */shared.py) continue ;; \
+	    */shared.py|*/turns.py|*/table_sets.py) continue ;; \
 	    *) more= ;; \
 	  esac; \
 	  echo "== $$script $$more"; \
@@ -97,5 +97,6 @@ $(VENV)/.bench: $(VENV)/.dev
 $(VENV)/.others: $(VENV)/.bench
 	$(BIN)/python -m venv $(OTHERS)
 	$(OTHERS)/bin/python -m pip --disable-pip-version-check install --quiet \
-	  . litserve bentoml sentence-transformers $$(grep '^torch==' constraints.txt)
+	  . litserve bentoml sentence-transformers \
+	  "autogluon.tabular[lightgbm,catboost,xgboost]" $$(grep '^torch==' constraints.txt)
 	@touch $@

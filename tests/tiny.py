@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from volano.core.events import Events
 from volano.loop.project import Project
 from volano.models import write_bundle
+from volano.models.rows import ArrowRows
+from volano.tasks.numbers import number_text
 from volano.train.config import TrainConfig
 from volano.train.learner import Lesson, TrainingSet
 from volano.train.learners.text_linear import BAYES, LINEAR
+from volano.train.tables.config import TreesConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +35,9 @@ __all__ = [
     "QUICK",
     "TEXTS",
     "fit",
+    "nothing_of",
     "settings_of",
+    "table_set",
     "tiny_bundle",
     "tiny_project",
     "tiny_rows",
@@ -165,7 +172,7 @@ def tiny_project(
     return Project.open(root, events=events)
 
 
-QUICK = TrainConfig(folds=3, settings_tried=1, seed=0)
+QUICK = TrainConfig(folds=3, settings_tried=1, seed=0, trees=TreesConfig(rounds=100, seeds=1))
 
 
 def training_set(
@@ -186,6 +193,39 @@ def training_set(
     )
 
 
+def table_set(
+    rows: Sequence[Mapping[str, object]] | pa.Table,
+    targets: Sequence[object],
+    units: Sequence[int] | None = None,
+    weights: Sequence[float] | None = None,
+    **more: Any,
+) -> TrainingSet:
+    """Rows of a table as a learner gets them; targets are labels, lists of labels, or numbers."""
+    found = ArrowRows(rows) if isinstance(rows, pa.Table) else rows
+    columns = (
+        rows.column_names
+        if isinstance(rows, pa.Table)
+        else dict.fromkeys(name for row in rows for name in row)
+    )
+    is_number = any(isinstance(one, int | float) for one in targets)
+    return TrainingSet(
+        rows=found,
+        targets=[_target(one) for one in targets],
+        unit_N=np.arange(len(found)) if units is None else np.array(units, dtype=np.int64),
+        weight_N=np.ones(len(found)) if weights is None else np.array(weights, dtype=np.float64),
+        columns=more.pop("columns", tuple(columns)),
+        answers="number" if is_number else "labels",
+        task="tabular-regression" if is_number else "tabular-classification",
+        **more,
+    )
+
+
+def _target(one: Any) -> tuple[str, ...]:
+    if isinstance(one, int | float):
+        return (number_text(float(one)),)
+    return (one,) if isinstance(one, str) else tuple(one)
+
+
 def fit(
     rows: TrainingSet | None = None, learner: Learner = LINEAR, config: TrainConfig = QUICK
 ) -> Fitted:
@@ -193,8 +233,13 @@ def fit(
     if rows is None:
         found = tiny_rows()
         rows = training_set([row["body"] for row in found], [row["topic"] for row in found])
-    nothing = training_set([], [], is_multiple=rows.is_multiple, unknown=rows.unknown)
-    return learner.fit(Lesson(rows, nothing), config, Events())
+    return learner.fit(Lesson(rows, nothing_of(rows)), config, Events())
+
+
+def nothing_of(rows: TrainingSet) -> TrainingSet:
+    """No rows, of the same kind."""
+    none = rows.rows[:0], [], rows.unit_N[:0], rows.weight_N[:0]
+    return replace(rows, **dict(zip(("rows", "targets", "unit_N", "weight_N"), none, strict=True)))
 
 
 def tiny_bundle(folder: Path, rows: TrainingSet | None = None, learner: Learner = BAYES) -> Path:

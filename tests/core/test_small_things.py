@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,10 +82,20 @@ def test_events_reach_every_listener_with_their_stage() -> None:
 
 def test_a_hub_refuses_two_of_one_name_and_suggests_the_nearest() -> None:
     hub = Hub()
-    hub.add_learner("linear", 1)
-    assert hub.find("learner", "linear") == 1
-    with pytest.raises(UserError, match="two plugins register the learner 'linear'"):
-        hub.add_learner("linear", 2)
+    hub.add_task("texts", 1)
+    assert hub.find("task", "texts") == 1
+    with pytest.raises(UserError, match="two plugins register the task 'texts'"):
+        hub.add_task("texts", 2)
     with pytest.raises(UnknownNameError) as told:
-        hub.find("learner", "linaer")
-    assert told.value.fix == "did you mean 'linear'?"
+        hub.find("task", "tetxs")
+    assert told.value.fix == "did you mean 'texts'?"
+
+
+def test_learners_of_one_name_may_differ_in_what_they_read() -> None:
+    hub = Hub()
+    texts, columns = SimpleNamespace(input="text"), SimpleNamespace(input="columns")
+    hub.add_learner("linear", texts)
+    hub.add_learner("linear", columns)
+    assert hub.learners_of(SimpleNamespace(input="columns")) == {"linear": columns}
+    with pytest.raises(UserError, match="two plugins register the learner 'linear'"):
+        hub.add_learner("linear", texts)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from volano.core.nouns import Dataset
+    from volano.tasks import Task
 
 
 @dataclass
@@ -37,21 +38,27 @@ class Workshop:
         *sources: SourceConfig | str,
         fields: dict[str, Any] | None = None,
         labels: LabelsConfig | None = None,
+        task: Task | None = None,
         **feed: Any,
     ) -> Dataset:
         config = DataConfig(
             sources=tuple(SourceConfig(path=s) if isinstance(s, str) else s for s in sources),
             fields=FieldsConfig(**(fields or {"text": "text", "target": "label"})),
         )
-        task = TextClassification(labels or LabelsConfig())
+        task = task or TextClassification(labels or LabelsConfig())
         feed = {"root": self.root} | feed
         return collect(config, task, CollectFeed(**feed), self.store, self.events)
 
     def prepare(
-        self, collected: Dataset, previous: Dataset | None = None, seed: int = 0, **settings: Any
+        self,
+        collected: Dataset,
+        previous: Dataset | None = None,
+        seed: int = 0,
+        task: Task | None = None,
+        **settings: Any,
     ) -> Dataset:
         config = PrepareConfig(**settings)
-        task = TextClassification()
+        task = task or TextClassification()
         return prepare(config, task, collected, previous, seed, self.store, self.events)
 
     def rows(self, dataset: Dataset, *names: str) -> list[Any]:

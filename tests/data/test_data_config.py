@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from volano.data import (
     SplitConfig,
     register,
 )
+from volano.data.config import Kind
+from volano.models.column_kinds import KINDS
 
 CONFIGS = [DataConfig, FieldsConfig, PrepareConfig, SourceConfig, SplitConfig]
 
@@ -61,3 +63,29 @@ def test_the_room_registers_its_readers_and_loads_nothing_heavy() -> None:
         "assert not {'pyarrow', 'numpy', 'daft'} & sys.modules.keys()"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_kinds_of_columns_are_those_that_models_know() -> None:
+    assert get_args(Kind) == KINDS
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"target": "y", "columns": ("x", "y")}, "target 'y' cannot be among the columns"),
+        ({"columns": ("x",), "ignore": ("x",)}, "'x' cannot be both read and ignored"),
+        ({"text": "x", "ignore": ("x",)}, "'x' cannot be both read and ignored"),
+        ({"kinds": {"x": "numbr"}}, "'number', 'category'"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(settings: dict[str, Any], what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        FieldsConfig(**settings)
+
+
+def test_a_model_reads_all_columns_but_those_with_another_part() -> None:
+    names = ("id", "who", "age", "sex", "when", "y", "note")
+    fields = FieldsConfig(target="y", subject="who", group="sex", time="when", ignore=("note",))
+    assert fields.reads(names, {"id"}) == ("age", "sex", "when")
+    named = fields.model_copy(update={"columns": ("age",)})
+    assert named.reads(names, {"id"}) == ("age",)

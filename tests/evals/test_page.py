@@ -13,7 +13,7 @@ from tests.tiny import tiny_rows
 from volano import evals
 from volano.core.nouns import Estimate, Verdict
 from volano.core.pages import render
-from volano.evals import findings, page, robustness, serving
+from volano.evals import fairness, findings, page, robustness, serving
 from volano.evals.page import Findings, report_page
 from volano.tasks import LabelsConfig, TextClassification
 
@@ -170,9 +170,11 @@ def catalogue() -> dict[str, str]:
 
 def test_every_text_that_is_said_has_a_chinese_one() -> None:
     room = Path(evals.__file__).parent
-    told = {*findings._METRICS.values(), *findings._FIELDS.values(), *findings._VALUES.values(),
-            *serving.LIMITS.values(), *robustness._TITLES.values(),
-            *robustness._RULES.values()}  # fmt: skip
+    named = (
+        findings._METRICS, findings._FIELDS, findings._VALUES, serving.LIMITS, robustness._TITLES,
+        robustness._RULES, robustness._NOTES, robustness._CALM, fairness._TITLES, fairness._STATES,
+    )  # fmt: skip
+    told = {text for texts in named for text in texts.values()} | {serving._GAP_OF_NUMBERS}
     for path in room.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say":

@@ -46,7 +46,7 @@ def test_only_random_picks_count_and_each_stands_for_its_share(
     ]
     live = live_accuracy(task, predictions, reviews)
     assert live is not None
-    assert live.accuracy.value == pytest.approx(10 / 12)
+    assert live.estimate.value == pytest.approx(10 / 12)
     assert (live.num_labels, live.num_stands_for, live.num_left_out) == (2, 12.0, 2)
 
 
@@ -62,7 +62,7 @@ def test_answers_of_other_models_say_nothing_about_the_champion(
     ]
     live = live_accuracy(task, predictions, reviews, "n" * 64)
     assert live is not None
-    assert (live.accuracy.value, live.num_labels, live.num_left_out) == (1.0, 1, 2)
+    assert (live.estimate.value, live.num_labels, live.num_left_out) == (1.0, 1, 2)
     assert live_accuracy(task, predictions, reviews, "c" * 64) is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -373,3 +374,76 @@ def test_killed_anywhere_and_run_again_an_erasure_ends_the_same(
         assert end_of(root) == expected, place
         assert find(root) == [], place
     assert num_kills > 3
+
+
+PAID = 773311.25  # by nobody else
+TABLE_NEEDLES = (WHO, LATIN, HAN, str(PAID), "quizzlecomment")
+
+
+def plant_table(root: Path, target: str) -> None:
+    """A project over a table in which the person has rows, words and numbers of their own."""
+    root.mkdir(parents=True)
+    rng = random.Random(3)
+    plans = ("basic", "plus", "family")
+    with (root / "people.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["customer", "tenure", "plan", "note", "paid", "left", "price"])
+        for place in range(330):
+            is_theirs = place % 11 == 0
+            tenure, plan = rng.randrange(70), plans[place % 3]
+            note = f"asked about the parcel number {rng.randrange(10**6)} of the month"
+            if is_theirs:
+                note = f"{LATIN} {HAN} asked about the parcel number {place}"
+            value = 3 * (plan == "basic") - tenure / 10 + rng.gauss(0, 1)
+            writer.writerow([
+                WHO if is_theirs else f"C{place // 2:03}", tenure, plan, note,
+                PAID if is_theirs else round(rng.uniform(10, 99), 2),
+                "yes" if value > 0 else "no", round(value * 100, 2),
+            ])  # fmt: skip
+    others = {"left": "price", "price": "left"}
+    written = {
+        "task": f"tabular-{'classification' if target == 'left' else 'regression'}",
+        "data": {
+            "sources": [{"path": "people.csv", "licence": "own"}],
+            "fields": {"target": target, "subject": "customer", "ignore": [others[target]]},
+        },
+        "effort": "quick",
+        "prepare": {"split": {"test": 0.3, "validation": 0.1, "together": "none"}},
+        "evaluate": {"timed_requests": 10, "resamples": 200},
+    }
+    (root / "volano.yaml").write_text(json.dumps(written), "utf-8")
+
+
+@pytest.mark.parametrize("target", ["left", "price"])
+def test_after_an_erasure_no_byte_of_a_person_of_a_table_is_left(
+    target: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "people"
+    plant_table(root, target)
+    with Project.open(root) as project:
+        turn = project.turn()
+        champion = releases.champion(project.ledger)
+        assert champion is not None
+        row = {"tenure": 2, "plan": "basic", "note": f"{LATIN} calls again today", "paid": PAID}
+        label = {"left": "no", "price": 12.5}[target]
+        output = {"label": "yes", "scores": {"yes": 0.6, "no": 0.4}, "confidence": 0.6}
+        if target == "price":
+            output = {"value": 10.0, "low": 1.0, "high": 20.0}
+        asked = predictions.Prediction("zp1", champion.at + 1, champion.model, row, output, WHO)
+        predictions.add_predictions(project.ledger, [asked])
+        said = {"prediction": "zp1", "label": label, "comment": "quizzlecomment", "by": "ann"}
+        record_feedback(project.ledger, project.task, said)
+        write_sheet(project, tmp_path / "todo.csv")
+        project.turn()
+        places = occurrences(root / ".volano", TABLE_NEEDLES)
+        for kind in ("artifacts/dataset", "artifacts/model", "artifacts/report", "ledger.db"):
+            assert any(kind in place for place in places), kind
+        assert any("reference.parquet" in place for place in places)
+        done = project.forget(WHO)
+        assert occurrences(root / ".volano", TABLE_NEEDLES) == []
+        assert done.is_done and done.models and done.datasets and done.is_champion_affected
+        again = project.turn()
+        assert again.model != turn.model
+        data = project.find(Dataset, again.dataset)
+        assert WHO not in data.examples.column("subject").to_pylist()
+    assert occurrences(root / ".volano", TABLE_NEEDLES) == []

@@ -12,8 +12,9 @@ from ruamel.yaml import YAML
 from volano.core.config import build_config
 from volano.core.errors import ConfigError
 from volano.core.settings import Settings
-from volano.loop.gate import GateConfig, History, gate_metric
-from volano.tasks import LabelsConfig, TextClassification
+from volano.evals.config import EvaluateConfig, FairnessConfig
+from volano.loop.gate import FairnessLimits, GateConfig, History, fairness_limits, gate_metric
+from volano.tasks import LabelsConfig, TabularRegression, TextClassification
 
 
 def test_the_metric_is_the_tasks_own_unless_one_is_named() -> None:
@@ -50,6 +51,31 @@ def test_the_page_about_the_gate_shows_the_defaults() -> None:
     written = YAML(typ="safe").load(page.partition("```yaml\n")[2].partition("```")[0])
     assert set(written["gate"]) == set(GateConfig.model_fields)
     assert build_config(GateConfig, Settings("gate.md", written["gate"])) == GateConfig()
+
+
+def test_each_limit_of_fairness_is_about_its_own_figure() -> None:
+    limits = FairnessLimits(selection_rate_gap=0.1, true_positive_gap=0.2, error_gap=0.05)
+    found = fairness_limits(GateConfig(fairness=limits), TextClassification())
+    assert found == {"selection_rate": 0.1, "true_positive_rate": 0.2, "error_rate": 0.05}
+    errors = GateConfig(fairness=FairnessLimits(error_gap=0.1, mean_error_gap=0.2))
+    assert fairness_limits(errors, TabularRegression()) == {
+        "absolute_error": 0.1,
+        "mean_error": 0.2,
+    }
+    with pytest.raises(ConfigError, match="mean_error_gap is no limit") as caught:
+        fairness_limits(errors, TextClassification())
+    assert caught.value.where == "gate.fairness.mean_error_gap"
+    assert "selection_rate_gap" in caught.value.fix
+
+
+def test_limits_without_groups_are_refused() -> None:
+    gate, task = GateConfig(fairness=FairnessLimits(error_gap=0.1)), TextClassification()
+    with pytest.raises(ConfigError, match="nobody says which groups") as caught:
+        fairness_limits(gate, task, EvaluateConfig())
+    assert caught.value.where == "evaluate.fairness.fields"
+    named = EvaluateConfig(fairness=FairnessConfig(fields=("sex",)))
+    assert fairness_limits(gate, task, named) == {"error_rate": 0.1}
+    assert fairness_limits(GateConfig(), task, EvaluateConfig()) == {}
 
 
 def test_a_verdict_on_other_examples_does_not_count() -> None:

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from volano.loop.paired import compare, labels_needed
+from volano.tasks.ranking import ROC_AUC
 from volano.tasks.resampling import Draws
 from volano.tasks.scoring import CLASSIFICATION_METRICS, LabelOutcomes
 
@@ -89,6 +90,29 @@ def test_a_lower_loss_is_a_gain() -> None:
         CLASSIFICATION_METRICS["log_loss"], candidate, champion, Draws(np.arange(50), 1000, 0)
     )
     assert found.gain.value == pytest.approx(np.log(2), rel=1e-3)
+
+
+def test_what_is_no_sum_is_compared_exactly_and_its_draws_are_moved() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(600) < 0.3
+    pair = []
+    for skill in (2.0, 1.0):
+        score = 1 / (1 + np.exp(-(skill * truth + rng.normal(0, 1, 600))))
+        both = np.stack([~truth, truth], axis=1), np.stack([score < 0.5, score >= 0.5], axis=1)
+        scores = np.stack([1 - score, score], axis=1)
+        pair.append(LabelOutcomes(("no", "yes"), *both, scores, False))
+    found = compare(ROC_AUC, *pair, Draws(np.arange(600), 2000, 0))
+    assert found.gain.value == pytest.approx(ROC_AUC.of(pair[0]) - ROC_AUC.of(pair[1]), abs=1e-15)
+    draws = [
+        ROC_AUC.of(pair[0].at(rows)) - ROC_AUC.of(pair[1].at(rows))
+        for rows in (rng.integers(600, size=600) for _ in range(1000))
+    ]
+    low, high = np.quantile(draws, (0.025, 0.975))
+    assert (found.gain.low, found.gain.high) == pytest.approx((low, high), abs=0.006)
+    assert found.error == pytest.approx(np.std(draws), rel=0.1)
+    assert found.is_better
+    same = compare(ROC_AUC, pair[0], pair[0], Draws(np.arange(600), 500, 0))
+    assert (same.gain.value, same.luck) == (0, pytest.approx(0.5))
 
 
 def test_four_times_the_labels_halve_the_margin() -> None:

@@ -8,6 +8,7 @@ import pytest
 from volano.core.errors import UserError
 from volano.core.hooks import Hub
 from volano.loop.plugins import _load, load_hub
+from volano.tasks import TextClassification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,11 @@ def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> Any:
 def test_the_built_ins_come_in_by_the_same_door() -> None:
     hub = load_hub()
     assert "text-classification" in hub.tasks
-    assert {"linear", "bayes", "blend"} <= hub.learners.keys()
+    texts, tables = (
+        hub.learners_of(hub.tasks[f"{kind}-classification"]()) for kind in ("text", "tabular")
+    )
+    assert {"linear", "bayes", "blend"} <= texts.keys()
+    assert texts["linear"] is not tables["linear"]
     assert {".csv", ".jsonl", ".parquet"} <= hub.readers.keys()
 
 
@@ -31,8 +36,12 @@ def test_a_plugin_registers_and_is_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub = Hub()
-    _load(entry(tmp_path, monkeypatch, "def register(hub): hub.add_learner('mine', object())"), hub)
-    assert "mine" in hub.learners
+    code = (
+        "class Mine:\n    input = 'text'\n\n"
+        "def register(hub):\n    hub.add_learner('mine', Mine())\n"
+    )
+    _load(entry(tmp_path, monkeypatch, code), hub)
+    assert list(hub.learners_of(TextClassification())) == ["mine"]
     assert list(hub.plugins) == ["tickets"]
 
 
@@ -49,7 +58,10 @@ def test_a_plugin_that_fails_is_named(
 
 
 def test_two_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = Hub(learners={"linear": object()})
-    code = "def register(hub): hub.add_learner('linear', object())"
+    hub = Hub(learners={("text", "linear"): object()})
+    code = (
+        "class Mine:\n    input = 'text'\n\n"
+        "def register(hub):\n    hub.add_learner('linear', Mine())\n"
+    )
     with pytest.raises(UserError, match="two plugins register the learner 'linear'"):
         _load(entry(tmp_path, monkeypatch, code), hub)

@@ -10,7 +10,7 @@ import pytest
 
 from volano.core.nouns import Verdict
 from volano.loop import reasons
-from volano.loop.reasons import Reason, because, few, percent, signed
+from volano.loop.reasons import Reason, because, few, figure, percent, signed
 
 TEXTS = {
     name: text for name, text in vars(reasons).items() if name.isupper() and isinstance(text, str)
@@ -64,3 +64,12 @@ def test_figures_read_well() -> None:
         "99.95%",
     ]
     assert few([str(n) for n in range(7)], most=2) == "'0', '1' (+5)"
+
+
+def test_a_figure_has_the_digits_of_its_size() -> None:
+    assert [figure(0.8712), figure(49123.4, 47_000), figure(0.000123, 0.0002)] == [
+        "0.871",
+        "49,123",
+        "0.0001230",
+    ]
+    assert figure(-12.3, 5000, is_signed=True) == "-12"

@@ -13,8 +13,8 @@ from volano.core.errors import StoreError
 from volano.core.nouns import Report
 from volano.loop.gate import GateConfig
 from volano.loop.judge import judge
-from volano.loop.scored import commonest, scored_pair
-from volano.tasks import LabelsConfig, TextClassification
+from volano.loop.scored import commonest, guessing, scored_pair
+from volano.tasks import LabelsConfig, TabularRegression, TextClassification
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,3 +157,61 @@ def test_the_commonest_set_of_labels_is_the_guess() -> None:
 def test_without_training_rows_there_is_nothing_to_guess() -> None:
     with pytest.raises(ValueError, match="no training rows"):
         commonest([])
+
+
+def number_report(folder: Path, values: dict[str, float], **body: Any) -> Report:
+    """A report of numbers: what was answered, by id; 10 is always true."""
+    folder.mkdir()
+    table = pa.table({
+        "id": list(values),
+        "truth": pa.array([["10"]] * (len(values) - 1) + [["30"]]),
+        "value": list(values.values()),
+        "low": [value - 1 for value in values.values()],
+        "high": [value + 1 for value in values.values()],
+        "unit": [f"r:{row}" for row in values],
+        "slice:truth": ["Q1 ≤ 10"] * (len(values) - 1) + ["Q2 > 10"],
+    })  # fmt: skip
+    pq.write_table(table, folder / "answers.parquet")
+    guess = {"labels": [], "scores": {}, "value": 15.0, "low": 5.0, "high": 30.0, "metrics": {}}
+    written = {"model": folder.name, "learner": "linear", "labels": [], "guess": guess, **body}
+    (folder / "report.json").write_text(json.dumps(written), "utf-8")
+    return Report(folder.name, folder)
+
+
+def test_numbers_are_joined_by_id_on_one_scale(tmp_path: Path) -> None:
+    ours = number_report(tmp_path / "ours", {"a": 9.0, "b": 11.0, "c": 31.0})
+    theirs = number_report(tmp_path / "theirs", {"a": 12.0, "b": 10.0, "c": 20.0})
+    candidate, champion = scored_pair(TabularRegression(), ours, theirs)
+    assert champion is not None
+    assert candidate.outcomes.labels == ()
+    assert candidate.outcomes.arrays()["value"].tolist() == [9, 11, 31]
+    assert champion.outcomes.arrays()["value"].tolist() == [12, 10, 20]
+    assert candidate.outcomes.right_N.tolist() == [True] * 3
+    assert champion.outcomes.right_N.tolist() == [False, True, False]  # a fifth of 9.4 is 1.9
+    assert candidate.slices == {"truth": ["Q1 ≤ 10", "Q1 ≤ 10", "Q2 > 10"]}
+    assert candidate.guess is not None
+    said = guessing(candidate.guess, candidate.outcomes).arrays()
+    assert (said["value"].tolist(), said["high"].tolist()) == ([15.0] * 3, [30.0] * 3)
+    assert said["truth"].tolist() == [10, 10, 30]
+
+
+def test_credit_is_by_what_mistakes_cost(tmp_path: Path) -> None:
+    ours = report(tmp_path / "ours", {"a": "card", "b": "loan", "c": "card"}, truth={"a": "loan"})
+    candidate, _ = scored_pair(TextClassification(), ours, None, GUESS)
+    assert candidate.credit.tolist() == [0, 0, 1]
+    costs = TextClassification(LabelsConfig(costs={"loan": {"card": 4}}))
+    candidate, _ = scored_pair(costs, ours, None, GUESS)
+    assert candidate.credit.tolist() == [0, 0.75, 1]
+
+
+def test_examples_without_truth_are_left_out(tmp_path: Path) -> None:
+    ours = report(tmp_path / "ours", {"a": "card", "b": "loan"})
+    table = pq.read_table(ours.folder / "answers.parquet")
+    some = table.set_column(1, "truth", pa.array([["card"], None]))
+    pq.write_table(some, ours.folder / "answers.parquet")
+    candidate, _ = scored_pair(TextClassification(), ours, None, GUESS)
+    assert candidate.ids == ("a",)
+    none = table.set_column(1, "truth", pa.array([None, None], pa.list_(pa.string())))
+    pq.write_table(none, ours.folder / "answers.parquet")
+    candidate, _ = scored_pair(TextClassification(), ours, None, GUESS)
+    assert candidate.ids == ()

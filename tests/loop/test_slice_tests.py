@@ -61,6 +61,15 @@ def test_long_exact_sums_are_drawn_instead() -> None:
     assert loss_chance(changes, np.random.default_rng(0)) < 1e-3
 
 
+def test_many_light_units_add_up_to_a_normal_sum() -> None:
+    rng = np.random.default_rng(2)
+    changes = rng.normal(-0.04, 1, 4000)
+    drawn = [(rng.integers(2, size=(500, 4000)) * 2 - 1) @ changes for _ in range(40)]
+    expected = (np.concatenate(drawn) <= changes.sum()).mean()
+    found = loss_chance(changes, np.random.default_rng(0))
+    assert found == pytest.approx(expected, abs=3 * np.sqrt(expected / 20_000))
+
+
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_lies_between_the_raw_value_and_bonferronis(p: list[float]) -> None:
     corrected = holm(p)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import random
+import re
 import sqlite3
 from pathlib import Path
 
@@ -232,3 +234,84 @@ def test_a_project_over_real_data_is_guessed_right(
     assert config.labels.separator == separator
     assert config.language == language
     assert all((tmp_path / source.path).is_file() for source in config.data.sources)
+
+
+def table(path: Path, labels: str = "yes no", count: int = 120) -> Path:
+    chance = random.Random(0)
+    known = labels.split()
+    rows = [
+        f"{chance.gauss(40, 9):.1f},{chance.choice('uvw')},{chance.randrange(9)},"
+        f"{known[chance.random() < 0.3]}"
+        for _ in range(count)
+    ]
+    path.write_text("\n".join(["weight,shape,rings,edible", *rows, ""]), "utf-8")
+    return path
+
+
+def test_a_table_becomes_a_project_whose_reasons_stand_beside_what_is_ignored(
+    tmp_path: Path,
+) -> None:
+    lines = table(tmp_path / "rows.csv").read_text("utf-8").splitlines()
+    body = [f"{n},{line},{line[-1]}" for n, line in enumerate(lines[1:])]
+    (tmp_path / "rows.csv").write_text("\n".join([f"nth,{lines[0]},verdict", *body, ""]), "utf-8")
+    said = Said(tmp_path / "rows.csv", target="edible")
+    started = start_project(tmp_path / "mushrooms", said)
+    config = config_of(tmp_path / "mushrooms")
+    assert (config.task, config.gate.metric) == ("tabular-classification", "roc_auc")
+    assert config.data.fields.ignore == ("nth", "verdict")
+    assert re.search(r"- nth +# it only counts the rows\n", started.text)
+    assert re.search(r"- verdict +# The column 'verdict' alone says the target", started.text)
+    assert any(line.startswith("ignore: nth") for line in started.guesses)
+    with Project.open(tmp_path / "mushrooms") as project:
+        assert project.collect().card["schema"]["reads"] == ["weight", "shape", "rings"]
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "metric"),
+    [("tabular-classification", "edible", "roc_auc"), ("tabular-regression", "weight", "rmse")],
+)
+def test_the_kind_of_work_of_a_table_may_be_said(
+    tmp_path: Path, task: str, target: str, metric: str
+) -> None:
+    start_project(tmp_path / "p", Said(table(tmp_path / "rows.csv"), task=task))
+    config = config_of(tmp_path / "p")
+    assert (config.task, config.data.fields.target, config.gate.metric) == (task, target, metric)
+
+
+def test_labels_that_a_test_file_writes_in_another_way_are_renamed(tmp_path: Path) -> None:
+    data = table(tmp_path / "rows.csv", "<=50K >50K")
+    test = table(tmp_path / "test.csv", "<=50K. >50K.")
+    started = start_project(tmp_path / "p", Said(data, test=test))
+    assert config_of(tmp_path / "p").labels.rename == {"<=50K.": "<=50K", ">50K.": ">50K"}
+    assert any("'<=50K.' of a held-out file is '<=50K'" in line for line in started.guesses)
+    assert "# as a held-out file writes it" in started.text
+    odd = table(tmp_path / "odd.csv", "<=50K maybe")
+    started = start_project(tmp_path / "q", Said(data, test=odd))
+    assert config_of(tmp_path / "q").labels.rename == {}
+    assert any("'maybe' stands in" in line for line in started.unsure)
+
+
+def test_names_for_a_table_without_a_header_are_given_with_set(tmp_path: Path) -> None:
+    path = tmp_path / "rows.data"
+    body = table(tmp_path / "rows.csv").read_text("utf-8").split("\n", 1)[1]
+    path.write_text(body.replace(",", ", "), "utf-8")
+    told = (
+        "data.sources.0.header=false",
+        "data.sources.0.columns=[weight, shape, rings, edible]",
+    )
+    start_project(tmp_path / "p", Said(path, set=told))
+    config = config_of(tmp_path / "p")
+    assert config.data.fields.target == "edible"
+    assert config.data.sources[0].columns == ("weight", "shape", "rings", "edible")
+    with Project.open(tmp_path / "p") as project:
+        targets = project.collect().examples["target"].to_pylist()
+    assert {tuple(one) for one in targets} == {("yes",), ("no",)}
+
+
+def test_a_column_of_a_table_may_have_the_name_of_a_setting(tmp_path: Path) -> None:
+    lines = table(tmp_path / "rows.csv").read_text("utf-8").splitlines()
+    body = [f"{n},{line}" for n, line in enumerate(lines[1:])]
+    (tmp_path / "rows.csv").write_text("\n".join([f"metric,{lines[0]}", *body, ""]), "utf-8")
+    text = start_project(tmp_path / "p", Said(tmp_path / "rows.csv", target="edible")).text
+    assert config_of(tmp_path / "p").data.fields.ignore == ("metric",)
+    assert text.count("it only counts the rows") == 1

@@ -290,6 +290,7 @@ class Failing:
     """A learner with a fault in it."""
 
     name = "linear"
+    input = "text"
     parts = ()
     reads: frozenset[str] = frozenset()
     needs_base = False
@@ -306,7 +307,9 @@ def test_a_failing_stage_names_turn_and_stage_and_the_turn_is_continued(
 ) -> None:
     rewrite(turned, lambda rows: rows.extend(appended("refund")))
     known = load_hub()
-    hub = Hub(dict(known.readers), dict(known.tasks), {**known.learners, "linear": Failing()})
+    hub = Hub(
+        dict(known.readers), dict(known.tasks), {**known.learners, ("text", "linear"): Failing()}
+    )
     settings = read_settings(turned.root / "volano.yaml")
     with Project(turned.root, settings, hub, Events()) as broken:
         with pytest.raises(StageError) as failed:

@@ -48,6 +48,18 @@ def test_a_bundle_reads_back_as_it_was_written(bundle: Path, tmp_path: Path) -> 
         assert (again / name).read_bytes() == (bundle / name).read_bytes()
 
 
+def test_a_bundle_of_texts_is_the_same_file_as_before_there_were_tables(tmp_path: Path) -> None:
+    # Its bytes are its identity, and older volanos read it.
+    spec = Spec("text-classification", "linear", ("body",), ("a", "b"))
+    write_bundle(tmp_path, spec, {})
+    told = json.loads((tmp_path / "model.json").read_text("utf-8"))
+    assert sorted(told) == ["calibration", "engine", "form", "format", "is_multiple", "labels",
+                            "settings", "task", "text", "unknown"]  # fmt: skip
+    assert told["format"] == 1
+    assert read_spec(tmp_path).reads == ("body",)
+    assert read_spec(tmp_path).answers == "labels"
+
+
 def test_arrays_that_are_no_copies_are_written_whole(tmp_path: Path) -> None:
     square = np.arange(6, dtype=np.float32).reshape(2, 3)
     write_bundle(tmp_path, Spec("t", "e", ("a",), ("b",)), {"turned": square.T})
@@ -57,7 +69,7 @@ def test_arrays_that_are_no_copies_are_written_whole(tmp_path: Path) -> None:
 def test_a_bundle_of_a_newer_format_is_refused_with_the_reason(bundle: Path) -> None:
     # A newer format may well hold keys that are unknown here.
     edit_spec(bundle, format=FORMAT + 1, novelty=True)
-    with pytest.raises(StoreError, match="format 2; this volano reads up to 1") as caught:
+    with pytest.raises(StoreError, match="format 3; this volano reads up to 2") as caught:
         Predictor.load(bundle)
     assert "upgrade" in caught.value.fix
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from volano.core.nouns import Answer
+from volano.models.bundle import Spec
 from volano.serve import Columns, PredictionService, ServeConfig
 from volano.serve.door import open_door
 from volano.serve.ledger import LedgerLog, LedgerModels
@@ -31,6 +32,8 @@ class KeywordPredictor:
         self.words = dict(words)
         self.text = text
         self.labels = tuple(sorted(set(self.words.values())))
+        self.spec = Spec("text-classification", "keywords", (text,), self.labels)
+        self.featuriser = None
 
     def predict(
         self, rows: Sequence[Mapping[str, object]], *, explain: bool = False

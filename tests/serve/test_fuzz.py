@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from tests.serve.tables import predictor_of_labels, predictor_of_numbers
 
 from volano.feedback.routes import feedback_paths, feedback_routes
+from volano.serve import Columns, PredictionService, ServeConfig
 from volano.serve.door import open_door
+from volano.serve.ledger import LedgerLog, LedgerModels
 from volano.serve.routes import Figures, service_routes
 from volano.serve.server import Server, listen
 from volano.store.releases import promote
-from volano.tasks import TextClassification
+from volano.tasks import TabularClassification, TabularRegression, TextClassification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +30,21 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def schema(make_service: Callable[..., Any], ledger: Ledger) -> Iterator[Any]:
+@pytest.fixture(params=["text", "labels", "number"])
+def schema(
+    request: pytest.FixtureRequest, make_service: Callable[..., Any], ledger: Ledger
+) -> Iterator[Any]:
     promote(ledger, "a" * 64, because="first", by="test")
-    task, service = TextClassification(), make_service(max_batch=8, max_body_bytes=200_000)
+    limits = {"max_batch": 8, "max_body_bytes": 200_000}
+    task: Any = TextClassification()
+    service = make_service(**limits)
+    if request.param != "text":
+        is_number = request.param == "number"
+        task = TabularRegression() if is_number else TabularClassification()
+        predictor = predictor_of_numbers() if is_number else predictor_of_labels()
+        models = LedgerModels(ledger, lambda model: predictor)
+        config = ServeConfig.model_validate({"port": 0, **limits})
+        service = PredictionService(task, Columns(()), models, LedgerLog(ledger), config)
     routes = [
         *service_routes(Figures(service), feedback_paths(task)),
         *feedback_routes(ledger, task),

@@ -26,7 +26,7 @@ class Slow:
     """Answers as a model does, when it is let."""
 
     def __init__(self, inner: Any) -> None:
-        self.inner, self.labels = inner, inner.labels
+        self.inner, self.spec, self.featuriser = inner, inner.spec, None
         self.go, self.sizes = threading.Event(), []
 
     def predict(self, rows: Sequence[Any], *, explain: bool = False) -> Any:

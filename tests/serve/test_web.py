@@ -219,7 +219,7 @@ def test_requests_under_way_are_answered_when_it_stops(
     predictor = service.source.load(A)
 
     class Slow:
-        labels = predictor.labels
+        spec, featuriser = predictor.spec, None
 
         def predict(self, rows: Any, *, explain: bool = False) -> Any:
             begun.set()

@@ -37,7 +37,9 @@ def test_planted_label_errors_are_found(share: float) -> None:
     """Measured with 2 % and 10 % of labels flipped: precision 1 and 1, recall 0.83 and 0.73."""
     rows, wrong = flipped(share, seed=0)
     fitted = fit(rows)
-    found = find_suspects(rows.labels, rows.truth_NC, fitted.held_out.scores_HC, False, 1000)
+    found = find_suspects(
+        rows.labels, rows.truth_NC, fitted.held_out.outcomes.arrays()["scores"], False, 1000
+    )
     hits = [suspect for suspect in found if suspect.row in wrong]
     assert len(hits) / len(found) > 0.95
     assert len(hits) / len(wrong) > 0.65
@@ -47,7 +49,7 @@ def test_planted_label_errors_are_found(share: float) -> None:
 
 def test_clean_labels_give_few_suspects() -> None:
     rows, _ = flipped(0.0, seed=1)
-    scores = fit(rows).held_out.scores_HC
+    scores = fit(rows).held_out.outcomes.arrays()["scores"]
     assert len(find_suspects(rows.labels, rows.truth_NC, scores, False, 1000)) <= 6
 
 

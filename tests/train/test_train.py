@@ -95,8 +95,8 @@ def test_rows_with_one_label_only_are_refused(tmp_path: Path) -> None:
 def test_one_dial_derives_what_is_not_said_and_says_why() -> None:
     config, derived = resolve_train(TrainConfig(folds=4), "thorough", 9)
     assert (config.folds, config.settings_tried, config.seed) == (4, 5, 9)
-    keys = ["train.settings_tried", "train.seed", "train.loop.epochs"]
-    assert [fact.key for fact in derived] == keys
+    keys = ["settings_tried", "seed", "loop.epochs", "trees.rounds", "trees.seeds"]
+    assert [fact.key for fact in derived] == [f"train.{key}" for key in keys]
     assert derived[0].why == "effort is thorough"
 
 
@@ -143,8 +143,8 @@ def test_a_learner_that_does_not_exist_is_refused_with_those_that_do() -> None:
 
 
 def test_a_learner_of_another_task_is_refused() -> None:
-    task = replace(TASK, name="tabular-regression")
-    with pytest.raises(ConfigError, match="'bayes' cannot do this tabular-regression"):
+    task = replace(TASK, name="text-regression", answers="number")
+    with pytest.raises(ConfigError, match="'bayes' cannot do this text-regression"):
         plan_learners(TrainConfig(learner="bayes"), task, KNOWN)
     several = TextClassification(TASK.labels.model_copy(update={"separator": ","}))
     with pytest.raises(ConfigError, match="'blend' cannot do") as caught:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from volano.core.nouns import Model
 from volano.feedback.routes import feedback_paths, feedback_routes
+from volano.loop.batch import precision_of
 from volano.models import Predictor
 from volano.models.routing import explained
 from volano.serve import Columns, PredictionService
@@ -24,8 +25,12 @@ __all__ = ["make_app", "make_service"]
 
 
 def make_service(project: Project) -> PredictionService:
-    """What answers requests of this project; enter it, so that promotions are followed."""
-    fields, target = project.config.data.fields, project.config.automatic_precision
+    """What answers requests of this project; enter it, so that promotions are followed.
+
+    Raises:
+        ConfigError: the project names a precision, and its answers are numbers.
+    """
+    fields, target = project.config.data.fields, precision_of(project)
     events = project.events.of("serve")
 
     def open_model(name: str) -> Predictor:
@@ -37,7 +42,7 @@ def make_service(project: Project) -> PredictionService:
 
     return PredictionService(
         project.task,
-        Columns(text=fields.texts, subject=fields.subject, group=fields.group),
+        Columns(fields.texts or fields.columns, subject=fields.subject, group=fields.group),
         LedgerModels(project.ledger, open_model),
         LedgerLog(project.ledger),
         project.config.serve,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from volano.loop.project import Project
+    from volano.serve import PredictionService
 
 __all__ = ["Workers", "answer_here"]
 
@@ -42,14 +43,14 @@ def answer_here(
     *,
     board: Path | None = None,
     worker: int = 0,
-    started: Callable[[Server], None] = lambda server: None,
+    started: Callable[[Server, PredictionService], None] = lambda server, service: None,
 ) -> None:
     """Answer in this process until SIGINT or SIGTERM; then the log is written to its end."""
     with make_service(project) as service:
         figures = Figures(service, Board(board, worker))
         server = Server(make_app(project, service, keys, figures), project.config.serve, bound)
         figures.num_connections = lambda: server.num_connections
-        started(server)
+        started(server, service)
         stopped = threading.Event()
 
         def publish() -> None:

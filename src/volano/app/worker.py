@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from volano.app.cli.screen import progress as show_progress
 
 if TYPE_CHECKING:
+    from volano.serve import PredictionService
     from volano.serve.server import Server
 
 __all__ = ["main"]
@@ -41,7 +42,7 @@ def main(told: str) -> int:
     return 0
 
 
-def _stop_with_parent(server: Server) -> None:
+def _stop_with_parent(server: Server, service: PredictionService) -> None:
     def wait() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass

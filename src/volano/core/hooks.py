@@ -19,7 +19,7 @@ class Hub:
 
     readers: dict[str, Any] = field(default_factory=dict)
     tasks: dict[str, Any] = field(default_factory=dict)
-    learners: dict[str, Any] = field(default_factory=dict)
+    learners: dict[tuple[str, str], Any] = field(default_factory=dict)  # by input and name
     plugins: dict[str, str] = field(default_factory=dict)  # installed plugins with their versions
 
     def add_reader(self, suffix: str, reader: Any) -> None:
@@ -31,8 +31,15 @@ class Hub:
         _add(self.tasks, "task", name, task)
 
     def add_learner(self, name: str, learner: Any) -> None:
-        """A way to train (contract: ``volano.train.learner.Learner``)."""
-        _add(self.learners, "learner", name, learner)
+        """A way to train (contract: ``volano.train.learner.Learner``).
+
+        Learners of one name may differ in their input: ``linear`` of texts and of columns.
+        """
+        _add(self.learners, "learner", (learner.input, name), learner)
+
+    def learners_of(self, task: Any) -> dict[str, Any]:
+        """The learners that read what this task's models read, by name."""
+        return {name: one for (read, name), one in self.learners.items() if read == task.input}
 
     def find(self, noun: str, name: str) -> Any:
         """The ``noun`` registered as ``name``; the error suggests the nearest name."""
@@ -42,13 +49,13 @@ class Hub:
         return known[name]
 
 
-def _add(known: dict[str, Any], noun: str, name: str, thing: Any) -> None:
+def _add(known: dict[Any, Any], noun: str, name: Any, thing: Any) -> None:
     if name in known:
         raise UserError(
             "two plugins register the {noun} {name!r}",
             where=f"{known[name]!r}, {thing!r}",
             fix="uninstall one of them",
             noun=Term(noun),
-            name=name,
+            name=name if isinstance(name, str) else name[-1],
         )
     known[name] = thing

@@ -7,6 +7,7 @@ say where it is and what its card tells; rooms that need the rows read them.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -147,7 +148,8 @@ class Model(Artifact):
         card = self.card
         labels = list(card.get("labels", ()))
         told = ", ".join(map(str, labels[:_SHOWN])) + (", ..." if len(labels) > _SHOWN else "")
-        lines = [f"{self.ref} ({self.learner})", f"  labels    {len(labels)}: {told}"]
+        answers = f"  labels    {len(labels)}: {told}" if labels else "  answers   a number"
+        lines = [f"{self.ref} ({self.learner})", answers]
         training = card.get("training", {})
         if "rows" in training:
             lines.append(f"  trained   on {training['rows']:,} rows of dataset:{_short(card)}")
@@ -155,10 +157,10 @@ class Model(Artifact):
             lines.append(f"  chosen    {name} {value}")
         if "parity" in card:
             gap, agree = card["parity"]["score_gap"], card["parity"]["agreement"]
-            lines.append(
-                f"  exported  as {card.get('form')}: scores within {gap:.2g} of training's, "
-                f"{agree:.1%} decided alike"
-            )
+            told = f"scores within {gap:.2g} of training's, {agree:.1%} decided alike"
+            if not labels:
+                told = f"answers within {gap:.2g} standard deviations of training's"
+            lines.append(f"  exported  as {card.get('form')}: {told}")
         else:
             lines.append("  exported  no: this is what training made, and it is not served")
         return "\n".join(lines)
@@ -218,13 +220,30 @@ class Report(Artifact):
         return "\n".join(lines)
 
 
+# Those of the metrics that stand on a screen, in this order.
+_ON_SCREEN = (
+    "roc_auc", "average_precision", "accuracy", "macro_f1", "log_loss", "calibration_error", "cost",
+    "rmse", "mae", "r2", "coverage",
+)  # fmt: skip
+_IN_UNITS = ("rmse", "mae")  # of the number that is answered, large or tiny as it may be
+
+
 def _figures(metrics: Mapping[str, Estimate], guess: Mapping[str, float]) -> list[str]:
-    return [
-        f"  {name:<18} {metrics[name]}"
-        + (f"   guessing {guess[name]:.3f}" if name in guess else "")
-        for name in ("accuracy", "macro_f1", "log_loss", "calibration_error")
-        if name in metrics
-    ]
+    lines = []
+    for name in (name for name in _ON_SCREEN if name in metrics):
+        one = metrics[name]
+        size = one.value if name in _IN_UNITS else 1.0
+        value, low, high = (_figure(number, size) for number in (one.value, one.low, one.high))
+        floor = f"   guessing {_figure(guess[name], size)}" if name in guess else ""
+        lines.append(f"  {name:<18} {value} ({low} to {high}){floor}")
+    return lines
+
+
+def _figure(value: float, size: float) -> str:
+    """Three decimals, or four digits of a number of another size."""
+    if 0.01 <= abs(size) < 100 or size == 0:
+        return f"{value:.3f}"
+    return f"{value:,.{max(0, 3 - math.floor(math.log10(abs(size))))}f}"
 
 
 @dataclass(frozen=True)
@@ -281,15 +300,18 @@ class Release:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says of one row.
+    """What a model says of one row: labels, or a number.
 
     Attributes:
-        labels: the answer.
-        confidence: probability of the likeliest label.
+        labels: the answer; empty for a number.
+        confidence: probability of the likeliest label; 0 for a number.
         unknown: whether it takes the row for none of the labels it knows.
         scores: calibrated probabilities by label.
-        reasons: pieces of the text with their weight, where they were asked for.
+        reasons: pieces of the text, or columns, with their weight, where they were asked for.
         route: whether the answer may go out alone; None where the project names no precision.
+        value: the number; None for labels.
+        low: low end of the interval that holds the truth nine times in ten.
+        high: its high end.
     """
 
     labels: tuple[str, ...]
@@ -298,6 +320,16 @@ class Answer:
     scores: Mapping[str, float]
     reasons: tuple[tuple[str, float], ...] = ()
     route: Route | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of_number(
+        cls, value: float, low: float, high: float, reasons: tuple[tuple[str, float], ...] = ()
+    ) -> Answer:
+        """A number and its interval."""
+        return cls((), 0.0, False, {}, reasons, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pyarrow import types
 
 from volano.compute import in_order, workers_for
 from volano.core.encoding import decode
-from volano.core.errors import ConfigError, DataError
+from volano.core.errors import DataError
 from volano.core.hashing import to_json
 from volano.core.nouns import Dataset
 from volano.data.columns import hash_rows, require_column, settle_kinds, unite_kinds
@@ -32,6 +32,7 @@ from volano.data.feeding import (
 from volano.data.frame import DROPPED, Finding, dropped_table
 from volano.data.memory import SUPPRESSED
 from volano.data.naming import Read, hash_part, hashes_of, name_rows
+from volano.data.reads import columns_read, require_fields
 from volano.data.rows import LabelCells, Part, broken_rows, keep_rows, read_part
 from volano.data.sources import READERS, read_source
 from volano.data.sources.batch import require_file
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.events import Events
-    from volano.data.config import DataConfig, FieldsConfig, SourceConfig
-    from volano.data.rows import Kept, Targets
+    from volano.data.config import DataConfig, SourceConfig
+    from volano.data.rows import Kept
     from volano.data.sources import BrokenRow, Reader
+    from volano.data.targets import Targets
     from volano.store.artifacts import ArtifactStore
     from volano.tasks import Task
 
@@ -67,6 +69,7 @@ _GUESSED = (
     "right, name it at the source: encoding: {encoding}"
 )
 _MISFITS = "{count} cells of feedback are no value of their column and are left empty: {names}"
+_LACKING = "{path} lacks columns that other sources have, so its rows have no value there: {names}"
 _COLUMNS = (
     "The columns are not those of the last turn. Came: {came}. Went: {went}. Of another kind: "
     "{kinds}."
@@ -147,6 +150,11 @@ class _Gathered:
         self.misfits: dict[str, int] = {}
         self.of_feedback: tuple[pa.Schema, ...] = ()
 
+    def columns(self) -> tuple[str, ...]:
+        """The columns that some source has today."""
+        today = self.parts[: len(self.config.sources)]
+        return tuple(dict.fromkeys(name for part in today for name in part.kinds.names))
+
     def kinds(self) -> pa.Schema:
         """The columns of all that was gathered."""
         schemas = [*(part.kinds for part in self.parts), *self.of_feedback]
@@ -169,22 +177,25 @@ def collect(
         events: told of progress and of broken rows.
 
     Raises:
-        ConfigError: no text column, or no target where the task needs one.
+        ConfigError: no text column, no target where the task needs one, or fields of another kind
+            of work.
         DataError: a file cannot be read, or lacks a column.
     """
-    _require_fields(config.fields, task)
+    require_fields(config.fields, task)
     cells = LabelCells(task, _label_names(task, feed.root))
     with store.draft() as scratch, store.draft() as draft:
         gathered = _Gathered(config, scratch, draft)
         for number, source in enumerate(config.sources):
             events.progress(f"reading {source.path}", number, len(config.sources))
             gathered.parts.append(_gather(gathered, source, number, feed))
+        keys = {source.key for source in config.sources}
+        reads = columns_read(config.fields, task, gathered.columns(), keys)
         rows, said, kept = _read_rows(gathered, cells, feed, events)
         opinions, said = _opinions(gathered, feed, said)
         overlay = lay_over(rows, opinions, gathered.parts, config.fields, cells, gathered.names)
         ordered = _in_order(overlay.rows)
         _require_rows(ordered, gathered)
-        card = _card(ordered, gathered, kept)
+        card = _card(ordered, gathered, kept, reads)
         findings = _findings(ordered, gathered, card, feed.previous)
         for finding in findings:
             events.warn(str(finding))
@@ -206,17 +217,6 @@ def collect(
             # Part of the Dataset's name: an erasure makes what is built on it be made again.
             (draft / SUPPRESSED).write_text(to_json(sorted(feed.suppressed)), "utf-8")
         return replace(store.keep(Dataset, draft, card), card=card)
-
-
-def _require_fields(fields: FieldsConfig, task: Task) -> None:
-    for part, is_named in (("text", fields.texts), ("target", fields.target)):
-        if not is_named and (part == "text" or task.needs_target):
-            raise ConfigError(
-                "no column is named for the {part}",
-                where=f"data.fields.{part}",
-                fix="data: {{fields: {{{part}: COLUMN}}}}",
-                part=part,
-            )
 
 
 def _label_names(task: Task, root: Path) -> tuple[str, ...]:
@@ -324,7 +324,8 @@ def _require_columns(
     fields = gathered.config.fields
     before = previous.card.get("schema", {}).get("columns", {}) if previous else {}
     line = 1 if source.header or not len(lines) else int(lines[0])
-    named = [*fields.texts, fields.target, fields.group, fields.subject, fields.time, source.key]
+    named = [*fields.texts, *fields.columns, fields.target, fields.group, fields.subject]
+    named += [fields.time, source.key]
     for column in filter(None, named):
         require_column(column, kinds.names, where=f"{source.path}:{line}", before=before)
 
@@ -446,6 +447,11 @@ def _findings(
         if "guessed_encoding" in one:
             values = {"path": path, "encoding": one["guessed_encoding"]}
             findings.append(Finding("warn", _GUESSED, values))
+    for part in gathered.parts[: len(gathered.config.sources)]:
+        lacking = [name for name in card["schema"]["reads"] if name not in part.kinds.names]
+        if lacking:
+            values = {"path": gathered.names[part.source], "names": ", ".join(lacking)}
+            findings.append(Finding("warn", _LACKING, values))
     if previous is not None:
         findings += _other_columns(card["schema"]["columns"], previous)
     if gathered.misfits:
@@ -477,7 +483,7 @@ def _other_columns(now: Mapping[str, str], previous: Dataset) -> list[Finding]:
     return [Finding("warn", _COLUMNS, {k: ", ".join(v) or "–" for k, v in values.items()})]
 
 
-def _card(rows: pa.Table, gathered: _Gathered, kept: Kept) -> dict[str, Any]:
+def _card(rows: pa.Table, gathered: _Gathered, kept: Kept, reads: Sequence[str]) -> dict[str, Any]:
     config, broken = gathered.config, gathered.broken.counts
     collected = np.bincount(rows["source"].to_numpy(), minlength=len(gathered.names)).tolist()
     labelled = int((rows["label"].to_numpy() >= 0).sum())
@@ -490,6 +496,7 @@ def _card(rows: pa.Table, gathered: _Gathered, kept: Kept) -> dict[str, Any]:
         "schema": {
             "fields": {**config.fields.model_dump(mode="json"), "text": list(config.fields.texts)},
             "columns": {one.name: str(one.type) for one in gathered.kinds()},
+            "reads": list(reads),
         },
         "counts": {
             "read": sum(card["read"] for card in gathered.cards.values()),

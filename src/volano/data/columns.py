@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from functools import reduce
+from itertools import pairwise
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from volano.core.hashing import hash_json, to_json
 from volano.data.sources.jsonl import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     import pyarrow as pa
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _DIGEST = 32  # bytes of a SHA-256
+_ESCAPED = r'["\\\x00-\x1f]'  # what JSON writes in another way
 
 
 def require_column(
@@ -165,33 +168,96 @@ def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> Any:
 def hash_rows(table: pa.Table, leave_out: str = "") -> NDArray[np.uint8]:
     """``content_hash`` of each row, as 32 bytes: (rows, 32)."""
     import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
     names = sorted(name for name in table.column_names if name != leave_out)
+    opens, closes, empty = (pa.scalar(one, pa.large_string()) for one in ("{", "}", ""))
     parts = [_said_in(name, table[name]) for name in names]
+    said = join_cells(parts, ",", table.num_rows)
     sha = hashlib.sha256
-    if parts:
-        pieces: Iterable[Any] = zip(*parts, strict=True)
-    else:
-        pieces = [()] * table.num_rows
-    if any(None in part for part in parts):
-        pieces = (filter(None, piece) for piece in pieces)
-    digests = b"".join([sha(f"{{{','.join(piece)}}}".encode()).digest() for piece in pieces])
+    rows = pieces_of(pc.binary_join_element_wise(opens, said, closes, empty))
+    digests = b"".join([sha(row).digest() for row in rows])
     return np.frombuffer(digests, np.uint8).reshape(-1, _DIGEST)
 
 
-def _said_in(name: str, column: pa.ChunkedArray) -> list[str | None]:
-    """What each cell adds to the canonical JSON of its row; None for an empty one."""
+def join_cells(parts: Sequence[pa.Array], between: str, num: int) -> pa.Array:
+    """The cells of each of ``num`` rows as one large string, without those that are null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    empty = pa.scalar("", pa.large_string())
+    if not parts:
+        return pa.repeat(empty, num)
+    first, *others = parts
+    if all(part.null_count for part in parts):
+        # Arrow leaves a row out of which all cells are null.
+        is_bare = reduce(pc.and_, [part.is_null() for part in parts])
+        first = pc.if_else(is_bare, empty, first)
+    mark = pa.scalar(between, pa.large_string())
+    return pc.binary_join_element_wise(first, *others, mark, null_handling="skip")
+
+
+def pieces_of(texts: pa.Array | pa.ChunkedArray) -> Iterator[memoryview]:
+    """The bytes of each of these large strings, none of which is null."""
+    import numpy as np
+    import pyarrow as pa
+
+    for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
+        _, offsets, content = chunk.buffers()
+        ends = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+        whole = memoryview(content or b"")
+        for start, end in pairwise(ends.tolist()):
+            yield whole[start:end]
+
+
+def _said_in(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """What each cell adds to the canonical JSON of its row, as large strings; null where empty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import types
 
-    kind, quote = column.type, encode_basestring
-    key = f"{quote(name)}:"
-    values = column.to_pylist()
-    if types.is_string(kind) and not column.null_count:
-        return [key + quote(value) for value in values]
+    column = column.combine_chunks()
+    kind, key = column.type, f"{encode_basestring(name)}:"
     if types.is_string(kind):
-        return [None if value is None else key + quote(value) for value in values]
-    canonical = (_canonical(value) for value in values)
-    return [None if value is None else key + to_json(value) for value in canonical]
+        cells = column.cast(pa.large_string())
+        is_odd = pc.match_substring_regex(cells, _ESCAPED).fill_null(False)
+        if pc.any(is_odd).as_py():
+            odd = cells.filter(is_odd).to_pylist()
+            escaped = pa.array([encode_basestring(cell)[1:-1] for cell in odd], pa.large_string())
+            cells = pc.replace_with_mask(cells, is_odd, escaped)
+    elif types.is_integer(kind) or types.is_boolean(kind):
+        cells = column.cast(pa.large_string())
+    elif types.is_floating(kind):
+        cells = float_texts(column)
+    else:
+        values = [_canonical(value) for value in column.to_pylist()]
+        return pa.array(
+            [None if v is None else key + to_json(v) for v in values], pa.large_string()
+        )
+    before, after = (pa.scalar(one, pa.large_string()) for one in (f'{key}"', '"'))
+    empty = pa.scalar("", pa.large_string())
+    return pc.binary_join_element_wise(before, cells, after, empty)
+
+
+def float_texts(column: pa.Array) -> pa.Array:
+    """Floats as large strings: whole ones as whole numbers, others as Python writes them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    column = column.cast(pa.float64())
+    size = pc.abs(column)
+    # Arrow writes these as Python does; outside, it turns to exponents sooner or later.
+    is_plain = pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10))
+    is_whole = pc.and_(pc.equal(pc.floor(column), column), pc.less(size, 2.0**53))
+    nothing = pa.scalar(None, pa.float64())
+    whole = pc.if_else(is_whole, column, nothing).cast(pa.int64()).cast(pa.large_string())
+    texts = pc.coalesce(whole, pc.if_else(is_plain, column, nothing).cast(pa.large_string()))
+    is_odd = pc.and_(column.is_valid(), texts.is_null())
+    if pc.any(is_odd).as_py():
+        odd = [_canonical(value) for value in column.filter(is_odd).to_pylist()]
+        texts = pc.replace_with_mask(texts, is_odd, pa.array(odd, pa.large_string()))
+    return texts
 
 
 def content_hash(fields: Mapping[str, Any], leave_out: str = "") -> str:

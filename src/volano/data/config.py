@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qsl
 
 from pydantic import Field, field_validator, model_validator
 
 from volano.core.config import Config, WrongValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 __all__ = [
     "DataConfig",
@@ -22,6 +25,8 @@ __all__ = [
 _HIDDEN = re.compile(r"token|secret|signature|passw|(api|access).?key", re.IGNORECASE).search
 
 Share = Annotated[float, Field(ge=0.0, le=0.9)]
+# As ``models.column_kinds`` has them, which is not imported: a project file is read without Arrow.
+Kind = Literal["number", "category", "boolean", "date", "text", "id", "constant"]
 
 
 class FetchConfig(Config):
@@ -64,7 +69,7 @@ class SourceConfig(Config):
         quoting: ``none`` for files in which a quote is only a character, or ``auto``.
         encoding: the character encoding, or ``auto`` (UTF-8, UTF-16, and a guess among the older
             ones of East Asia and of the West).
-        sheet: the sheet of a workbook that has several.
+        sheet: the sheet of a workbook that has several, or the file of a zip file.
         fetch: how a source that is no file of this machine is fetched.
     """
 
@@ -121,11 +126,16 @@ class FieldsConfig(Config):
     """Which column plays which part; an empty name means that there is none.
 
     Attributes:
-        text: the column, or columns, that a model reads.
-        target: the column with the label or labels.
+        text: the column, or columns, that a model of texts reads.
+        target: the column with the label or labels, or with the number.
         group: the column whose values are compared in the report (tier, region).
         subject: the column that says whose row it is; one person never stands on two sides.
         time: the column that says when the row arose.
+        columns: the columns of a table that a model reads; empty: all but the target, the subject,
+            the keys of sources, and what is ignored.
+        ignore: columns of a table that no model may read.
+        kinds: what a column of a table holds, where the guess is wrong: ``number``, ``category``,
+            ``boolean``, ``date``, ``text``, ``id`` or ``constant``.
     """
 
     text: str | tuple[str, ...] = ""
@@ -133,11 +143,26 @@ class FieldsConfig(Config):
     group: str = ""
     subject: str = ""
     time: str = ""
+    columns: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kinds: dict[str, Kind] = {}
 
     @model_validator(mode="after")
     def _keeps_the_answer_apart(self) -> FieldsConfig:
         if self.target and self.target in self.texts:
             raise WrongValueError("one column for the text and another for the target")
+        if self.target and self.target in self.columns:
+            raise WrongValueError(
+                "the target {name!r} cannot be among the columns that a model reads",
+                name=self.target,
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reads_or_ignores(self) -> FieldsConfig:
+        both = [name for name in (*self.columns, *self.texts) if name in self.ignore]
+        if both:
+            raise WrongValueError("{name!r} cannot be both read and ignored", name=both[0])
         return self
 
     @property
@@ -146,6 +171,16 @@ class FieldsConfig(Config):
         if isinstance(self.text, str):
             return (self.text,) if self.text else ()
         return self.text
+
+    def reads(self, names: Iterable[str], keys: Collection[str] = ()) -> tuple[str, ...]:
+        """The columns of a table that a model reads.
+
+        Args:
+            names: all columns of the table.
+            keys: columns that name rows.
+        """
+        unread = {self.target, self.subject, *self.ignore, *keys}
+        return self.columns or tuple(name for name in names if name not in unread)
 
 
 class DataConfig(Config):
@@ -179,12 +214,15 @@ class SplitConfig(Config):
         together: rows alike in this stay on one side: ``auto`` (subject where named), ``subject``,
             ``group``, ``none``, or a column.
         by_time: whether the latest rows are the test, as when the future is to be predicted.
+        most_test: the most rows that are taken for the test where no file is one; a share of
+            millions would cost time in every turn and tell no more.
     """
 
     test: Share = 0.2
     validation: Share = 0.1
     together: str = "auto"
     by_time: bool = False
+    most_test: Annotated[int, Field(ge=1)] = 100_000
 
     @model_validator(mode="after")
     def _leaves_training(self) -> SplitConfig:

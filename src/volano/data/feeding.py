@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from volano.core.nouns import Dataset
     from volano.data.config import FieldsConfig
-    from volano.data.rows import LabelCells, Targets
+    from volano.data.rows import LabelCells
     from volano.data.spool import Slices, Spool
+    from volano.data.targets import Targets
 
 __all__ = [
     "Opinions",
@@ -202,9 +203,16 @@ def _without_restated(
 
 
 def _shared(old: Iterable[str], new: Iterable[str], fields: FieldsConfig) -> set[str]:
-    """Columns by which a row is known again: a text is among them. The label may differ."""
-    shared = (set(old) - {fields.target}) & set(new)
-    return shared if shared.intersection(fields.texts) else set()
+    """Columns by which a row is known again: a text is among them, or most columns of a table.
+
+    The label may differ.
+    """
+    before = set(old) - {fields.target}
+    shared = before & set(new)
+    is_enough = shared.intersection(fields.texts) or (
+        not fields.texts and 2 * len(shared) > len(before)
+    )
+    return shared if is_enough else set()
 
 
 def _digests(table: pa.Table, columns: Collection[str]) -> list[bytes]:
@@ -410,10 +418,7 @@ def count_changes(
         start = window.stop
         numbers, known = here[window], is_there[window]
         is_same = (hash_rows(flat(table)) == said[places[numbers]]).all(axis=1)
-        before = [
-            targets.number(None if t is None else tuple(t)) for t in table["target"].to_pylist()
-        ]
-        is_same &= np.array(before, np.int32) == labels[numbers]
+        is_same &= targets.numbers(table["target"]) == labels[numbers]
         edited += int((known & ~is_same).sum())
     there = int(is_there.sum())
     return {

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from volano.core.hashing import to_json
+from volano.data.targets import NumberTargets, count_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,22 +24,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.data.spool import Slices
+    from volano.models.column_kinds import ColumnKind
 
 __all__ = [
     "DROPPED",
     "Finding",
     "Frame",
     "Step",
-    "count_targets",
     "dropped_table",
     "flat",
-    "number_targets",
     "plain",
 ]
 
 Step: TypeAlias = "Callable[[Frame], Frame]"
 
-_BETWEEN = "\x1f"
 DROPPED = pa.schema(
     [
         ("id", pa.string()),
@@ -76,12 +75,14 @@ class Frame:
 
     ``_`` columns are scratch: ``_place`` is where a row stands in the collected Dataset, whose raw
     fields are read from there, some at a time; ``_label`` is the number of its target in
-    ``targets``, -1 for none; ``_given`` and ``_old`` are numbers of splits.
+    ``targets``, -1 for none; ``_given`` and ``_old`` are numbers of splits. ``kinds`` say what the
+    columns of a table hold.
     """
 
     table: pa.Table
     fields: Slices
-    targets: tuple[tuple[str, ...], ...]
+    targets: Sequence[tuple[str, ...]]
+    kinds: Mapping[str, ColumnKind] = field(default_factory=dict)
     dropped: tuple[pa.Table, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -109,6 +110,11 @@ class Frame:
             else self.table.set_column(place, name, column)
         )
         return replace(self, table=table)
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether targets are numbers, not labels."""
+        return isinstance(self.targets, NumberTargets)
 
     def count_labels(self) -> Counter[str]:
         """How many rows carry each label."""
@@ -149,40 +155,6 @@ class Frame:
             for window, rows in self.fields.windows(gone["_place"].to_numpy()):
                 here = gone.slice(window.start, window.stop - window.start)
                 yield dropped_table(here, here["reason"], here["detail"], flat(rows))
-
-
-def number_targets(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], list[tuple[str, ...]]]:
-    """The number of each target, -1 for none, and the targets in the order of their numbers."""
-    known: dict[tuple[str, ...], int] = {}
-    numbers = [np.zeros(0, np.int32)]
-    for chunk in column.chunks:
-        joined = pc.binary_join(chunk, _BETWEEN)
-        if pc.any(pc.match_substring(chunk.flatten(), _BETWEEN)).as_py():  # two targets, one text
-            values, places = chunk.to_pylist(), np.arange(len(chunk))
-        else:
-            coded = joined.dictionary_encode()
-            places = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-            codes, first = np.unique(places, return_index=True)
-            values = [None] * (len(coded.dictionary) + 1)  # -1 is the last
-            for code, target in zip(
-                codes.tolist(), chunk.take(pa.array(first)).to_pylist(), strict=True
-            ):
-                values[code] = target
-        own = [
-            -1 if value is None else known.setdefault(tuple(value), len(known)) for value in values
-        ]
-        numbers.append(np.array(own, np.int32)[places])
-    return np.concatenate(numbers), list(known)
-
-
-def count_targets(numbers: NDArray[np.int32], targets: Sequence[tuple[str, ...]]) -> Counter[str]:
-    """How many rows carry each label, by the numbers of their targets; -1 is none."""
-    counts: Counter[str] = Counter()
-    found = np.bincount(numbers[numbers >= 0], minlength=len(targets))
-    for target, count in zip(targets, found.tolist(), strict=True):
-        if count:
-            counts.update(dict.fromkeys(target, count))
-    return counts
 
 
 def flat(table: pa.Table) -> pa.Table:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from volano.core.encoding import decode
 from volano.core.errors import DataError
+from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
 from volano.data.columns import require_column
 from volano.data.config import FieldsConfig, SourceConfig
+from volano.data.guess_table import TABLES, guess_table, guess_task
 from volano.data.profiles import NAMES, Column, split_separator
 from volano.data.sources import READERS, join, read_source
 from volano.data.sources.batch import stat_source
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Choice", "Guess", "guess_project"]
 
-_SURE, _LIKELY, _UNSURE = 0.95, 0.75, 0.5
 _LONGEST_NAME = 40  # characters of a header cell
 _MOST_LABELS = 500
 _ENOUGH = 100_000  # rows
@@ -41,56 +41,13 @@ _UNKNOWN = (
 _NAMES_FILES = ("labels.txt", "label_names.txt", "classes.txt", "names.txt", "categories.txt")
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One guess: the value, why, how sure (0 to 1), and what else it might be."""
-
-    value: str | tuple[str, ...]
-    because: str
-    confidence: float
-    alternatives: tuple[str, ...] = ()
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether it need not be asked about."""
-        return self.confidence >= _LIKELY
-
-
-@dataclass(frozen=True)
-class Guess:
-    """How a file seems to be made.
-
-    Attributes:
-        source: how to read the file.
-        fields: which column plays which part.
-        separator: between several labels in a cell; empty for one label.
-        names: the file that names numbered labels, beside the data; empty for none.
-        unknown: the label that means "none of these"; empty for none.
-        labels: all labels found.
-        language: of most texts.
-        num_rows: rows that were looked at.
-        choices: each guess that was made, with its reason, under header, delimiter, text, target,
-            separator, group, subject, time, key, names, unknown and language. A key that is not
-            sure is told here and not used.
-    """
-
-    source: SourceConfig
-    fields: FieldsConfig
-    separator: str = ""
-    names: str = ""
-    unknown: str = ""
-    labels: tuple[str, ...] = ()
-    language: str = "en"
-    num_rows: int = 0
-    choices: Mapping[str, Choice] = field(default_factory=dict)
-
-
 def guess_project(
     path: Path,
     *,
     source: SourceConfig | None = None,
     text: str | tuple[str, ...] = "",
     target: str = "",
+    task: str = "",
     readers: Mapping[str, Reader] = READERS,
 ) -> Guess:
     """Look at the first rows of a file or folder and guess what a project needs to know about it.
@@ -100,6 +57,7 @@ def guess_project(
         source: what is known of it; an address where ``path`` is a copy.
         text: the text column or columns, where known.
         target: the label column, where known.
+        task: the kind of work, where known.
         readers: the reader for each ending of a file name.
 
     Raises:
@@ -122,6 +80,12 @@ def guess_project(
             fix="name two columns: --text COLUMN --target COLUMN",
             target=target,
         )
+    if task:
+        choices["task"] = Choice(task, "you named it", 1.0)
+    elif not path.is_dir():
+        choices["task"] = guess_task(columns, given, target)
+    if "task" in choices and str(choices["task"].value) in TABLES:
+        return guess_table(path, source, batch, columns, target, choices)
     label = _target(columns, target, given, path)
     choices["target"] = label
     taken = {str(label.value)}
@@ -149,6 +113,7 @@ def guess_project(
         language=_language([columns[name] for name in texts], choices),
         num_rows=batch.table.num_rows,
         choices=choices,
+        task=str(choices["task"].value) if "task" in choices else "text-classification",
     )
 
 
@@ -176,12 +141,16 @@ def _read(
 ) -> tuple[SourceConfig, Batch]:
     """The first rows, and how to read them; a headerless file gets numbered columns."""
     suffix = suffix_of(path)
-    if path.is_dir() or suffix not in (".csv", ".tsv", ".txt", "") or not known.header:
+    if (
+        path.is_dir()
+        or suffix not in (".csv", ".tsv", ".txt", ".data", ".test", "")
+        or not known.header
+    ):
         return known, _first_rows(path, known, readers)
     plain = known.model_copy(update={"header": False})
     batch = _first_rows(path, plain, readers)
     delimiter = batch.facts.get("delimiter", "")
-    choices["delimiter"] = Choice(delimiter, "most rows are equally wide with it", _SURE)
+    choices["delimiter"] = Choice(delimiter, "most rows are equally wide with it", SURE)
     header = _header([batch.table[n].to_pylist() for n in batch.table.column_names], named)
     choices["header"] = header
     if header.value == "yes":
@@ -203,18 +172,18 @@ def _first_rows(path: Path, source: SourceConfig, readers: Mapping[str, Reader])
 def _header(columns: Sequence[Sequence[str]], named: Sequence[str]) -> Choice:
     first = [column[0].strip() for column in columns if column]
     if named and set(named) <= set(first):
-        return Choice("yes", "the first line holds the columns that were named", _SURE)
+        return Choice("yes", "the first line holds the columns that were named", SURE)
     known = {word for words in NAMES.values() for word in words}
     if any(cell.casefold() in known for cell in first):
-        return Choice("yes", "the first line holds words that name columns", _SURE)
+        return Choice("yes", "the first line holds words that name columns", SURE)
     for cell, column in zip(first, columns, strict=True):
         if cell and cell in (other.strip() for other in column[1:2000]):
-            return Choice("no", f"{cell[:30]!r} of the first line stands again below", _SURE)
+            return Choice("no", f"{cell[:30]!r} of the first line stands again below", SURE)
         if len(cell) > _LONGEST_NAME:
-            return Choice("no", f"{cell[:30]!r}… is too long to name a column", _SURE)
+            return Choice("no", f"{cell[:30]!r}… is too long to name a column", SURE)
         if cell.replace(".", "", 1).replace(",", "").isdecimal():
-            return Choice("no", f"{cell!r} in the first line is a number", _SURE)
-    return Choice("yes", "the cells of the first line are short and stand nowhere else", _LIKELY)
+            return Choice("no", f"{cell!r} in the first line is a number", SURE)
+    return Choice("yes", "the cells of the first line are short and stand nowhere else", LIKELY)
 
 
 def _text(
@@ -231,10 +200,10 @@ def _text(
     others = tuple(c.name for c in ranked[1:4] if _text_score(c) > 0.2 * _text_score(best))
     titles = [c for c in ranked[1:] if c.hint("title") and c.variety > 0.3 and c.mean_length > 8]
     reason = f"long and varied: {best.mean_length:.0f} wide, {best.variety:.0%} different"
-    sure = _SURE if not others or best.hint("text") else _UNSURE
+    sure = SURE if not others or best.hint("text") else UNSURE
     if titles and best.hint("text"):
         pair = (titles[0].name, best.name)
-        return Choice(pair, f"a title and a body ({reason})", _LIKELY, (best.name,))
+        return Choice(pair, f"a title and a body ({reason})", LIKELY, (best.name,))
     return Choice((best.name,), reason, sure, others)
 
 
@@ -260,8 +229,8 @@ def _target(
     others = tuple(c.name for c, score in zip(ranked[1:4], scores[1:4], strict=False) if score > 0)
     reason = f"{best.num_values} values, repeated"
     if best.hint("target"):
-        return Choice(best.name, f"{reason}, and so named", _SURE, others)
-    return Choice(best.name, reason, _UNSURE if others else _LIKELY, others)
+        return Choice(best.name, f"{reason}, and so named", SURE, others)
+    return Choice(best.name, reason, UNSURE if others else LIKELY, others)
 
 
 def _target_score(column: Column) -> float:
@@ -298,7 +267,7 @@ def _time(columns: Sequence[Column]) -> Choice | None:
     )
     for column in (*hinted, *columns):
         if column.is_time:
-            sure = _SURE if column.hint("time") else _LIKELY
+            sure = SURE if column.hint("time") else LIKELY
             return Choice(column.name, "its cells are dates or times", sure)
     return None
 
@@ -309,7 +278,7 @@ def _subject(columns: Sequence[Column]) -> Choice | None:
         return None
     best = max(found, key=lambda c: (c.hint("subject"), c.name))
     reason = f"so named, and {best.num_values} values stand for {best.num_filled} rows"
-    return Choice(best.name, reason, _SURE)
+    return Choice(best.name, reason, SURE)
 
 
 def _key(columns: Sequence[Column]) -> Choice | None:
@@ -325,7 +294,7 @@ def _key(columns: Sequence[Column]) -> Choice | None:
     if not found:
         return None
     best = max(found, key=lambda c: (c.hint("key"), c.name))
-    sure = _SURE if best.hint("key") else _UNSURE
+    sure = SURE if best.hint("key") else UNSURE
     return Choice(best.name, "no value stands twice", sure)
 
 
@@ -342,7 +311,7 @@ def _group(columns: Sequence[Column]) -> Choice | None:
         return None
     ranked = sorted(found, key=lambda c: (-c.hint("group"), c.num_values, c.name))
     best = ranked[0]
-    sure = _LIKELY if best.hint("group") else _UNSURE
+    sure = LIKELY if best.hint("group") else UNSURE
     others = tuple(c.name for c in ranked[1:4])
     return Choice(best.name, f"{best.num_values} values that part the rows", sure, others)
 
@@ -353,7 +322,7 @@ def _labels(column: Column, choices: dict[str, Choice]) -> tuple[str, tuple[str,
         return "", tuple(sorted(column.counts))
     labels = {part.strip() for value in column.counts for part in value.split(separator)} - {""}
     reason = f"{column.num_values} cells are made of {len(labels)} labels"
-    choices["separator"] = Choice(separator, reason, _LIKELY)
+    choices["separator"] = Choice(separator, reason, LIKELY)
     return separator, tuple(sorted(labels))
 
 
@@ -372,7 +341,7 @@ def _names_file(path: Path, labels: Sequence[str], choices: dict[str, Choice]) -
         lines = [line for line in text.splitlines() if line.strip()]
         if len(lines) > max(map(int, labels)):
             reason = f"labels are numbers, and {name} has {len(lines)} names"
-            choices["names"] = Choice(name, reason, _LIKELY)
+            choices["names"] = Choice(name, reason, LIKELY)
             return name
     return ""
 
@@ -380,7 +349,7 @@ def _names_file(path: Path, labels: Sequence[str], choices: dict[str, Choice]) -
 def _unknown(labels: Sequence[str], choices: dict[str, Choice]) -> str:
     for label in labels:
         if label.casefold() in _UNKNOWN:
-            choices["unknown"] = Choice(label, "so named", _LIKELY)
+            choices["unknown"] = Choice(label, "so named", LIKELY)
             return label
     return ""
 
@@ -391,5 +360,5 @@ def _language(texts: Sequence[Column], choices: dict[str, Choice]) -> str:
     share = (counts["zh"] + 0.5 * counts["mixed"]) / max(len(sample), 1)
     language = "zh" if share >= 0.5 else "en"
     said = ", ".join(f"{name} {count / len(sample):.0%}" for name, count in counts.most_common())
-    choices["language"] = Choice(language, f"of {len(sample)} texts: {said}", _SURE)
+    choices["language"] = Choice(language, f"of {len(sample)} texts: {said}", SURE)
     return language

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from volano.data.frame import flat
 from volano.data.rows import names_in
 from volano.data.spool import examples_of
-from volano.data.steps.texts import hash_text, normalise, texts_of
 from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.nouns import Dataset
-    from volano.data.config import FieldsConfig
+    from volano.data.steps.wording import Wording
 
 __all__ = ["SPLITS", "SUPPRESSED", "SplitMemory", "read_suppressed"]
 
@@ -47,14 +46,19 @@ class SplitMemory:
 
     Args:
         previous: the prepared Dataset of the turn before.
-        fields: which columns are the text.
+        wording: by what a row is known to say the same.
+        subject: the column that names a person, if any.
         suppressed: hashes of subjects of whom nothing is remembered.
     """
 
     def __init__(
-        self, previous: Dataset | None, fields: FieldsConfig, suppressed: Collection[str]
+        self,
+        previous: Dataset | None,
+        wording: Wording,
+        subject: str,
+        suppressed: Collection[str],
     ) -> None:
-        self._texts = fields.texts
+        self.wording = wording
         self._previous = previous
         # A row's text is hashed only once the row is away: ``text`` is null, ``place`` is where.
         self._known = _KNOWN.empty_table()
@@ -63,11 +67,14 @@ class SplitMemory:
             away = pq.read_table(path) if path.exists() else _SCHEMA.empty_table()
             away = away.select(_SCHEMA.names).cast(_SCHEMA)
             away = away.append_column("place", pa.nulls(away.num_rows, pa.int64()))
-            here = _had_a_split(previous, fields.subject)
+            here = _had_a_split(previous, subject)
             away = away.filter(pc.invert(pc.is_in(away["id"], here["id"].combine_chunks())))
             known = pa.concat_tables([away, here])
             erased = pa.array(sorted(suppressed), pa.string())
             self._known = known.filter(pc.invert(pc.is_in(known["subject"], erased)))
+
+    def __bool__(self) -> bool:
+        return bool(self._known.num_rows)
 
     def splits_of(self, ids: pa.ChunkedArray) -> pa.ChunkedArray:
         """The split that each of these rows had; null for a row that had none."""
@@ -92,24 +99,24 @@ class SplitMemory:
         texts = rows["text"].to_pylist()
         unread = np.flatnonzero(rows["text"].is_null().to_numpy())
         places = rows["place"].take(pa.array(unread)).to_numpy()
-        for window, normal in self._normal_forms(places):
-            for number, text in zip(unread[window].tolist(), normal, strict=True):
-                texts[number] = hash_text(text).hex()
+        for window, keys in self._keys(places):
+            for number, key in zip(unread[window].tolist(), keys.to_pylist(), strict=True):
+                texts[number] = key.hex()
         column = pa.array(texts, pa.string())
         return rows.set_column(1, "text", column).select(_SCHEMA.names)
 
-    def _normal_forms(self, places: NDArray[np.int64]) -> Iterator[tuple[slice, list[str]]]:
-        """What rows of the previous Dataset say, some at a time."""
+    def _keys(self, places: NDArray[np.int64]) -> Iterator[tuple[slice, pa.Array]]:
+        """The names of what rows of the previous Dataset say, some at a time."""
         if self._previous is None:
             return
         folder = self._previous.folder
         schema = pq.read_schema(folder / "examples.parquet")
-        columns = [f"fields.{name}" for name in self._texts if _has_field(schema, name)]
+        columns = [f"fields.{name}" for name in self.wording.columns if _has_field(schema, name)]
         if not columns:  # the text column is another one now
-            yield slice(0, len(places)), [""] * len(places)
+            yield slice(0, len(places)), self.wording.keys_of([{}] * len(places))
             return
         for window, table in examples_of(folder, columns).windows(places):
-            yield window, [normalise(text) for text in texts_of(flat(table), self._texts)]
+            yield window, self.wording.keys(flat(table))
 
 
 def _had_a_split(previous: Dataset, subject: str) -> pa.Table:

@@ -6,53 +6,73 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from volano.core.errors import DataError
+from volano.data.spool import ROWS_AT_ONCE
+from volano.data.targets import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-__all__ = ["read_moments"]
+__all__ = ["read_moments", "read_seconds"]
 
 _FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%Y年%m月%d日", "%Y.%m.%d")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def read_moments(
-    times: Sequence[str | None], lines: Sequence[tuple[str, int]]
-) -> list[float | None]:
-    """Each time as seconds (or as the number it is); None where there is none.
+    times: pa.ChunkedArray, sources: pa.ChunkedArray, lines: pa.ChunkedArray
+) -> NDArray[np.float64]:
+    """Each time as seconds (or as the number it is): (rows,), NaN where there is none.
 
     Each source writes its own way: all of its times are numbers, or none is read as one.
 
     Args:
-        times: as written.
-        lines: the file and line of each, for the error.
+        times: as written; null or empty for none.
+        sources: the file of each.
+        lines: the line of each in it.
 
     Raises:
         DataError: a time is in no order that can be known, such as 03/04/2025.
     """
-    dated = {
-        source
-        for time, (source, _) in zip(times, lines, strict=True)
-        if time and not _NUMBER.fullmatch(time.strip())
-    }
-    found: list[float | None] = []
-    for time, (source, line) in zip(times, lines, strict=True):
-        moment = None
-        if time:
-            moment = _seconds(time.strip()) if source in dated else float(time)
-            if moment is None:
+    trimmed = pc.utf8_trim_whitespace(times)
+    is_number = pc.match_substring_regex(trimmed, f"^({_NUMBER.pattern})$")
+    is_date = pc.and_(pc.greater(pc.binary_length(times), 0), pc.invert(is_number))
+    dated = pc.unique(sources.filter(is_date.fill_null(False))).to_pylist()
+    found = np.full(len(times), np.nan)
+    for start in range(0, len(times), ROWS_AT_ONCE):
+        here, of = times.slice(start, ROWS_AT_ONCE), sources.slice(start, ROWS_AT_ONCE)
+        values, places = distinct(here)
+        is_of_dated = pc.is_in(of, pa.array(dated, pa.string())).to_numpy()
+        for flag in (True, False):
+            rows = np.flatnonzero((is_of_dated == flag) & (places < len(values) - 1))
+            used, back = np.unique(places[rows], return_inverse=True)
+            moments = [_moment((values[n] or "").strip(), is_dated=flag) for n in used.tolist()]
+            wrong = next((n for n, one in enumerate(moments) if one is None), None)
+            if wrong is not None:
+                row = int(rows[np.flatnonzero(back.ravel() == wrong)[0]])
+                where = f"{of[row].as_py()}:{lines[start + row].as_py()}"
                 raise DataError(
                     "{time!r} is not a time whose order is known",
-                    where=f"{source}:{line}",
+                    where=where,
                     fix="write times as 2025-11-22 or 2025-11-22T04:58:00, or as numbers",
-                    time=time,
+                    time=values[used[wrong]],
                 )
-        found.append(moment)
+            found[start + rows] = np.array(moments, np.float64)[back.ravel()]
     return found
 
 
-def _seconds(time: str) -> float | None:
+def _moment(time: str, *, is_dated: bool) -> float | None:
+    if not time:
+        return np.nan
+    return read_seconds(time) if is_dated else float(time)
+
+
+def read_seconds(time: str) -> float | None:
+    """A date or a time as seconds since 1970; None where its order is not known."""
     read = _iso(time) or next((r for f in _FORMATS if (r := _parsed(time, f)) is not None), None)
     if read is None:
         return None

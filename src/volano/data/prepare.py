@@ -6,7 +6,7 @@ What rows say is read from the collected Dataset some at a time; in memory are a
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,26 +14,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from volano.core.errors import DataError
+from volano.core.errors import DataError, Term
 from volano.core.nouns import Dataset
 from volano.data.collect import TURN_FACTS
-from volano.data.columns import require_column
 from volano.data.config import FieldsConfig
-from volano.data.frame import DROPPED, Frame, flat, number_targets
+from volano.data.dividing import can_be_held, divide
+from volano.data.frame import DROPPED, Frame
 from volano.data.memory import SPLITS, SplitMemory, read_suppressed
-from volano.data.moments import read_moments
 from volano.data.naming import digests_of
-from volano.data.split import assign, number_groups, split_numbers, star
-from volano.data.split_rows import FILLED, TEST, TRAIN, SplitRows
-from volano.data.split_rows import SPLITS as SPLIT_NAMES
+from volano.data.split import split_numbers
+from volano.data.split_rows import FILLED
 from volano.data.spool import Spool, examples_of, write_all
-from volano.data.steps.duplicates import drop_duplicates, drop_for
+from volano.data.steps.duplicates import drop_duplicates
+from volano.data.steps.equal_rows import find_equal_rows, mark_rows, note_equal_rows
+from volano.data.steps.kinds import find_kinds, sample_rows
 from volano.data.steps.leaks import note_leaks
 from volano.data.steps.look_alikes import note_look_alikes
-from volano.data.steps.near_duplicates import find_near_duplicates, name_clusters
+from volano.data.steps.near_duplicates import find_near_duplicates
 from volano.data.steps.old_skills import OLD_SKILLS, retire_tests
 from volano.data.steps.rare_labels import drop_rare_labels
+from volano.data.steps.table_leaks import note_random_split, note_table_leaks
 from volano.data.steps.texts import drop_empty, mark_texts
+from volano.data.steps.wording import KEY, Wording
+from volano.data.targets import number_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,15 +46,11 @@ if TYPE_CHECKING:
 
     from volano.core.events import Events
     from volano.data.config import PrepareConfig
-    from volano.data.frame import Step
-    from volano.data.split import Assignment
     from volano.store.artifacts import ArtifactStore
     from volano.tasks import Task
 
 __all__ = ["prepare"]
 
-_SMALL_TEST = 100
-_LARGE_UNIT = 0.1
 _COMPRESSION = "zstd"
 
 
@@ -80,21 +79,12 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     """
     fields = FieldsConfig.model_validate(collected.card["schema"]["fields"])
     suppressed = read_suppressed(collected)
-    memory = SplitMemory(previous, fields, suppressed)
-    frame = _begin(collected, memory)
-    with store.draft() as scratch:
-        keys = Spool(scratch)
-        with events.running("reading texts"):
-            frame = mark_texts(fields.texts, keys)(frame)
-        frame = _remember_texts(frame, memory)
-        for step in _steps(config, fields, task):
-            frame = step(frame)
-        with events.running("looking for near-duplicates"):
-            left = keys.mapped(frame.numbers("_place"))
-            names = digests_of(frame["_key"])
-            pairs = find_near_duplicates(left["key"], config.near_duplicates, names)
-            del left  # the file goes with the scratch folder
-    frame = _split(frame, pairs, config, fields, seed)
+    wording = Wording(tuple(collected.card["schema"]["reads"]), is_table=task.input == "columns")
+    memory = SplitMemory(previous, _known_wording(wording, previous), fields.subject, suppressed)
+    frame = _begin(collected, memory, task)
+    job = _Job(config, fields, task, wording, memory, store, events)
+    frame, pairs = job.tables(frame) if wording.is_table else job.texts(frame)
+    frame = divide(frame, pairs, config.split, fields, seed)
     _require_rows(frame)
     card = _card(frame, collected, config)
     for reason, count in card["dropped"].items():
@@ -102,7 +92,7 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     for finding in frame.findings:
         if finding.kind in {"warn", "bad"}:
             events.warn(str(finding))
-    retired = retire_tests(frame, previous, fields, suppressed)
+    retired = retire_tests(frame, previous, memory.wording, fields.subject, suppressed)
     card["counts"]["old_skills"] = retired.num_rows
     absent = memory.absent(frame["id"].filter(pc.is_valid(frame["split"])))
     with store.draft() as draft:
@@ -113,23 +103,81 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
         return replace(store.keep(Dataset, draft, card), card=card)
 
 
-def _steps(config: PrepareConfig, fields: FieldsConfig, task: Task) -> tuple[Step, ...]:
-    return (
-        drop_empty,
-        drop_duplicates(config.conflicts),
-        note_look_alikes,
-        drop_rare_labels(config.rare_labels if task.needs_target else 0),
-        note_leaks(fields.texts, fields.target),
-    )
+@dataclass(frozen=True)
+class _Job:
+    """What is done to rows before they are split: to texts, and to rows of a table."""
+
+    config: PrepareConfig
+    fields: FieldsConfig
+    task: Task
+    wording: Wording
+    memory: SplitMemory
+    store: ArtifactStore
+    events: Events
+
+    def texts(self, frame: Frame) -> tuple[Frame, NDArray[np.int64]]:
+        """The rows that are left, and pairs of near-duplicates among them."""
+        config, columns = self.config, self.wording.columns
+        with self.store.draft() as scratch:
+            keys = Spool(scratch)
+            with self.events.running("reading texts"):
+                frame = mark_texts(columns, keys)(frame)
+            frame = _remember(frame, self.memory, frame["_key"])
+            for step in (
+                drop_empty,
+                drop_duplicates(config.conflicts),
+                note_look_alikes,
+                drop_rare_labels(config.rare_labels if self.task.needs_target else 0),
+                note_leaks(columns, self.fields.target),
+            ):
+                frame = step(frame)
+            with self.events.running("looking for near-duplicates"):
+                left = keys.mapped(frame.numbers("_place"))
+                names = digests_of(frame["_key"])
+                pairs = find_near_duplicates(left["key"], config.near_duplicates, names)
+                del left  # the file goes with the scratch folder
+        return frame, pairs
+
+    def tables(self, frame: Frame) -> tuple[Frame, NDArray[np.int64]]:
+        """The rows that are left, and pairs of rows that are equal in all that is read."""
+        minimum = self.config.rare_labels
+        with self.events.running("looking at columns"):
+            sample = sample_rows(frame, self.wording.columns)
+            kinds = find_kinds(frame, sample[1], self.fields.kinds)
+            frame = note_table_leaks(sample, kinds)(frame)
+        frame = replace(frame, kinds=kinds)
+        with self.events.running("reading rows"):
+            # Ids are no features: rows that differ in them alone are equal.
+            compared = tuple(name for name, one in kinds.items() if one.kind != "id")
+            frame = mark_rows(compared)(frame)
+            known = self.memory.wording.columns if self.memory else ()
+            if set(known) == set(compared):
+                keys = frame["_key"]
+            elif known:
+                keys = mark_rows(known)(frame)["_key"]
+            else:
+                keys = pa.chunked_array([pa.nulls(len(frame), KEY)])
+        frame = _remember(frame, self.memory, keys)
+        if not frame.has_numbers:
+            frame = note_look_alikes(frame)
+            frame = drop_rare_labels(minimum if self.task.needs_target else 0)(frame)
+        frame = note_equal_rows(frame)
+        return note_random_split(self.fields, self.config.split)(frame), find_equal_rows(frame)
 
 
-def _begin(collected: Dataset, memory: SplitMemory) -> Frame:
+def _known_wording(wording: Wording, previous: Dataset | None) -> Wording:
+    before = previous.card.get("schema", {}) if previous is not None else {}
+    reads = before.get("reads")
+    return wording if reads is None else wording.within(reads)
+
+
+def _begin(collected: Dataset, memory: SplitMemory, task: Task) -> Frame:
     schema = pq.read_schema(collected.folder / "examples.parquet")
     names = [name for name in schema.names if name != "fields"]
     parts = [table for _, table in examples_of(collected.folder, names)]
     table = pa.concat_tables(parts).replace_schema_metadata(None)
-    numbers, targets = number_targets(table["target"])
-    frame = Frame(table, examples_of(collected.folder, ["fields"]), tuple(targets))
+    numbers, targets = number_targets(table["target"], task)
+    frame = Frame(table, examples_of(collected.folder, ["fields"]), targets)
     given, before = split_numbers(table["split"]), split_numbers(memory.splits_of(table["id"]))
     scratch = {
         "_place": np.arange(len(frame)),
@@ -151,184 +199,25 @@ def _begin(collected: Dataset, memory: SplitMemory) -> Frame:
     return frame
 
 
-def _remember_texts(frame: Frame, memory: SplitMemory) -> Frame:
-    """A row whose name changed (a column was added, a key was named) keeps the split of its text.
+def _remember(frame: Frame, memory: SplitMemory, keys: pa.ChunkedArray) -> Frame:
+    """A row whose name changed (a column was added, a key was named) keeps the split it had.
 
-    Else one more column in the file would shuffle what was trained on into the test.
+    It is known by what it says. Else one more column in the file would shuffle what was trained on
+    into the test.
     """
+    frame = frame.with_column("_known_key", keys)
     gone = memory.of_texts(frame["id"])
     if not gone:
         return frame
     old = frame.numbers("_old").copy()
     is_new = ~frame.numbers("_is_known") & (frame.numbers("_given") == 0)
-    texts = pa.array(list(gone), frame["_key"].type)
-    found = pc.index_in(frame["_key"], texts)
+    texts = pa.array(list(gone), KEY)
+    found = pc.index_in(frame["_known_key"], texts)
     splits = pa.array(gone.values(), pa.string())
     remembered = split_numbers(pa.chunked_array([splits]).take(found))
-    remembered[np.isin(remembered, FILLED) & ~_can_be_held(frame)] = 0
+    remembered[np.isin(remembered, FILLED) & ~can_be_held(frame)] = 0
     old[is_new] = remembered[is_new]
     return frame.with_column("_old", pa.array(old))
-
-
-def _split(
-    frame: Frame, pairs: NDArray[np.int64], config: PrepareConfig, fields: FieldsConfig, seed: int
-) -> Frame:
-    """Divide the rows by the law, drop those without a place, and name the clusters."""
-    rows = _split_rows(frame, config, fields)
-    assigned = assign(rows, pairs, config.split, seed)
-    is_gone = np.zeros(len(rows), bool)
-    is_gone[list(assigned.dropped)] = True
-    group = np.full(len(rows), -1)
-    paired = np.unique(pairs)
-    group[paired] = number_groups(pairs, len(rows))[paired]  # through rows that are dropped too
-    names = pa.array(SPLIT_NAMES, pa.string())
-    splits = names.take(pa.array(assigned.splits, mask=assigned.splits == 0))
-    clusters = pa.array(
-        name_clusters(frame["id"].combine_chunks(), star(group, ~is_gone)), pa.string()
-    )
-    is_near = _near_training(rows, assigned, pairs, is_gone)
-    frame = (
-        frame.with_column("split", splits)
-        .with_column("cluster", clusters)
-        .with_column("near_train", pa.array(is_near))
-    )
-    frame = _note_split(frame, assigned.splits)
-    frame = _note_units(frame, rows, assigned.splits, config)
-    return drop_for(frame, assigned.dropped)
-
-
-def _split_rows(frame: Frame, config: PrepareConfig, fields: FieldsConfig) -> SplitRows:
-    return SplitRows(
-        ids=frame["id"],
-        labels=frame.numbers("_label"),
-        targets=frame.targets,
-        given=frame.numbers("_given"),
-        old=frame.numbers("_old"),
-        can_be_held=_can_be_held(frame),
-        is_from_source=pc.equal(frame["label_from"], "source").to_numpy(),
-        units=_units(frame, config.split.together, fields),
-        moments=_moments(frame, by_time=config.split.by_time),
-    )
-
-
-def _moments(frame: Frame, *, by_time: bool) -> NDArray[np.float64]:
-    if not by_time:
-        return np.full(len(frame), np.nan)
-    times = frame["time"].to_pylist()
-    if not any(times):
-        raise DataError(
-            "the split is by time, and no row has a time",
-            where="prepare.split.by_time",
-            fix="name the column: data.fields.time",
-        )
-    lines = list(zip(frame["source"].to_pylist(), frame["line"].to_pylist(), strict=True))
-    return np.array(read_moments(times, lines), np.float64)
-
-
-def _can_be_held(frame: Frame) -> NDArray[np.bool_]:
-    """What users or an active learner chose is no fair sample; a random pick is."""
-    came, picked = frame["label_from"], frame["picked"].fill_null("")
-    is_chosen = pc.or_(pc.equal(picked, "informative"), pc.equal(came, "feedback"))
-    is_fair = pc.or_(pc.equal(came, "source"), pc.equal(picked, "random"))
-    found: NDArray[np.bool_] = pc.and_(is_fair, pc.invert(is_chosen)).to_numpy()
-    return found
-
-
-def _units(frame: Frame, together: str, fields: FieldsConfig) -> NDArray[np.int64]:
-    """The number of what each row stands together with others for; -1 for nothing."""
-    if together == "none" or (together == "auto" and not fields.subject):
-        return np.full(len(frame), -1)
-    column = "subject" if together == "auto" else together
-    if column in {"subject", "group"}:
-        values = frame[column].combine_chunks()
-    else:
-        values = _values_of(frame, column)
-    coded = values.dictionary_encode()
-    numbers: NDArray[np.int64] = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.where(pc.equal(values.fill_null(""), "").to_numpy(zero_copy_only=False), -1, numbers)
-
-
-def _values_of(frame: Frame, column: str) -> pa.Array:
-    """A column of raw fields, as text."""
-    found: list[str | None] = []
-    for _, rows in frame.fields.windows(frame.numbers("_place")):
-        fields = flat(rows)
-        require_column(column, fields.column_names, where="prepare.split.together")
-        found += [None if value is None else str(value) for value in fields[column].to_pylist()]
-    return pa.array(found, pa.string())
-
-
-def _near_training(
-    rows: SplitRows, assigned: Assignment, pairs: NDArray[np.int64], is_gone: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Test rows of a given file that have a near-duplicate in training."""
-    is_near = np.zeros(len(rows), bool)
-    is_trained = (assigned.splits == TRAIN) & ~is_gone
-    for one, other in (pairs.T, pairs.T[::-1]):
-        is_near[one[(rows.given[one] == TEST) & is_trained[other]]] = True
-    return is_near
-
-
-def _note_split(frame: Frame, splits: NDArray[np.int8]) -> Frame:
-    num_near = int(frame.numbers("near_train").sum())
-    if num_near:
-        frame = frame.with_finding(
-            "warn",
-            "{count} rows of the test file are near-duplicates of training rows; they stay, marked "
-            "near_train, and the report can leave them out.",
-            count=num_near,
-        )
-    num_test = int((splits == TEST).sum())
-    if num_test < _SMALL_TEST:
-        frame = frame.with_finding(
-            "warn" if num_test else "bad",
-            "The test set has {count} rows: intervals will be wide, and small gains go unseen.",
-            count=num_test,
-        )
-    numbers = frame.numbers("_label")
-    tested = {
-        label
-        for number in np.unique(numbers[(splits == TEST) & (numbers >= 0)]).tolist()
-        for label in frame.targets[number]
-    }
-    untested = sorted(set(frame.count_labels()) - tested)
-    if untested and num_test:
-        frame = frame.with_finding(
-            "info",
-            "{count} labels have no test row: {names}",
-            count=len(untested),
-            names=", ".join(untested[:10]) + (" …" if len(untested) > 10 else ""),
-        )
-    return frame
-
-
-def _note_units(
-    frame: Frame, rows: SplitRows, splits: NDArray[np.int8], config: PrepareConfig
-) -> Frame:
-    clusters = pc.value_counts(frame["cluster"].drop_null()).field("counts").to_pylist()
-    is_unit = rows.units >= 0
-    units = np.bincount(rows.units[is_unit]).tolist()
-    largest = max([*clusters, *units], default=0)
-    if largest > max(10, _LARGE_UNIT * len(rows)):
-        frame = frame.with_finding(
-            "warn",
-            "One unit that must stay together holds {count} of {total} rows, so the split cannot "
-            "have the shares asked for.",
-            count=largest,
-            total=len(rows),
-        )
-    trained = rows.units[is_unit & (splits == TRAIN)]
-    held = rows.units[is_unit & np.isin(splits, FILLED)]
-    both = len(np.intersect1d(trained, held))
-    if both and (rows.given > 0).any():
-        frame = frame.with_finding(
-            "warn",
-            "{count} values of {together} stand in training and in a given test or "
-            "validation file.",
-            count=both,
-            together=config.split.together,
-        )
-    return frame
 
 
 def _counts(column: pa.ChunkedArray) -> Counter[str]:
@@ -362,7 +251,7 @@ def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, 
         "collected": collected.hash,
         "settings": config.model_dump(mode="json"),
         "sources": [{**one, "prepared": kept[one["path"]]} for one in before["sources"]],
-        "schema": before["schema"],
+        "schema": {**before["schema"], **_kinds(frame)},
         "counts": {
             **before["counts"],
             "rows": len(frame),
@@ -373,6 +262,20 @@ def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, 
         "findings": findings,
         "notes": [*before["notes"], *(str(finding) for finding in frame.findings)],
     }
+
+
+def _kinds(frame: Frame) -> dict[str, Any]:
+    """What the columns of a table hold, and why, for readers of both languages."""
+    found = {
+        name: {"kind": one.kind, "because": _in_both(one.because)}
+        for name, one in frame.kinds.items()
+    }
+    return {"kinds": found} if found else {}
+
+
+def _in_both(text: str) -> dict[str, str]:
+    chinese = text.said("zh") if isinstance(text, Term) else text
+    return {"en": str(text), "zh": chinese}
 
 
 def _write(draft: Path, frame: Frame, collected: Dataset) -> None:

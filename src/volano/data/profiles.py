@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import DataError
-from volano.data.moments import read_moments
+from volano.data.moments import read_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,11 +92,7 @@ class Column:
         filled = [cell for cell in self.cells[:200] if cell]
         if not filled or self.is_numeric:
             return False
-        try:
-            read_moments(filled, [("", 0)] * len(filled))
-        except DataError:
-            return False
-        return True
+        return all(read_seconds(cell.strip()) is not None for cell in filled)
 
     @property
     def is_row_number(self) -> bool:

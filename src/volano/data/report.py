@@ -27,11 +27,13 @@ from volano.core.pages import (
     charts,
     translate,
 )
-from volano.data.frame import count_targets, flat, number_targets
+from volano.data.frame import flat
 from volano.data.split import split_numbers
 from volano.data.split_rows import SPLITS
 from volano.data.spool import examples_of
 from volano.data.steps.texts import join_text, normalise, texts_of
+from volano.data.table_report import TableParts, describe, is_leak
+from volano.data.targets import NumberTargets, count_targets, number_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +68,7 @@ _SHOWN = 160  # characters of a text in a table
 _MOST_LABELS = 60
 _MOST_ROWS = 12
 _MOST_SIZES = 12
+_OF_TEXTS = ("num_chars", "language")
 _SIDES = ("id", "target", "split", "num_chars", "language", "cluster", "group", "subject")
 
 
@@ -111,19 +114,20 @@ class _Report:
         self.task = task
         self.language = language
         self.say = _words(language)
-        parts = [table for _, table in examples_of(dataset.folder, _SIDES)]
+        sides = [name for name in _SIDES if task.input == "text" or name not in _OF_TEXTS]
+        parts = [table for _, table in examples_of(dataset.folder, sides)]
         self.table = pa.concat_tables(parts)
         self.splits = split_numbers(self.table["split"])
-        self.numbers, self.targets = number_targets(self.table["target"])
-        self.columns = list(self.card["schema"]["fields"]["text"])
+        self.numbers, self.targets = number_targets(self.table["target"], task)
+        self.is_table = task.input == "columns"
+        schema = self.card["schema"]
+        self.columns = list(schema.get("reads", schema["fields"]["text"]))
 
     def page(self) -> Page:
         sections = (
             self._findings(),
             self._journey(),
-            self._labels(),
-            self._texts(),
-            self._alike(),
+            *(self._of_table() if self.is_table else self._of_texts()),
             self._people(),
             self._changes(),
         )
@@ -136,9 +140,30 @@ class _Report:
             headline=self._headline(),
         )
 
+    def _of_texts(self) -> tuple[Section, ...]:
+        return self._labels(), self._texts(), self._alike()
+
+    def _of_table(self) -> tuple[Section, ...]:
+        parts = TableParts(self.dataset, self.say, self.language)
+        coded = self.table["cluster"].combine_chunks().dictionary_encode()
+        codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        if isinstance(self.targets, NumberTargets):
+            target = parts.numbers(self.targets.values, self.numbers, self.splits)
+        else:
+            target = self._labels()
+        equal = parts.equal_rows(codes, self.splits, self._target_at)
+        return target, parts.columns(), parts.leaks(self._said), equal
+
+    def _target_at(self, place: int) -> str:
+        number = self.numbers[place]
+        return ", ".join(self.targets[number]) if number >= 0 else "–"
+
     def _facts(self) -> tuple[Fact, ...]:
         say, counts = self.say, self.card["counts"]
-        labels = {label for target in self.targets for label in target}
+        if self.is_table and isinstance(self.targets, NumberTargets):
+            told = Fact(say("columns read"), len(self.columns))
+        else:
+            told = Fact(say("labels"), len({label for one in self.targets for label in one}))
         lost = sum(self.card["dropped"].values())
         share = lost / max(counts["read"], 1)
         broken = counts["broken"]
@@ -150,7 +175,7 @@ class _Report:
                 say("{share:.1%} dropped, each with its reason", share=share),
             ),
             Fact(say("broken rows"), broken, kind="bad" if broken else "good"),
-            Fact(say("labels"), len(labels)),
+            told,
             Fact(say("test rows"), counts["splits"]["test"], say("frozen: they never change side")),
         )
 
@@ -168,6 +193,8 @@ class _Report:
 
     def _findings(self) -> Section | None:
         found = self.card["findings"]
+        if self.is_table:  # leaks have a section of their own
+            found = [one for one in found if not is_leak(one)]
         order = {"bad": 0, "warn": 1, "info": 2, "good": 3}
         ranked = sorted(found, key=lambda one: order[one["kind"]])
         blocks = tuple(Callout(one["kind"], self._said(one)) for one in ranked)
@@ -248,10 +275,12 @@ class _Report:
         shown = []
         for row in rows:
             fields = json.loads(row["fields"])
-            text = _short(join_text(fields, self.columns))
+            say_row = describe if self.is_table else join_text
+            text = _short(say_row(fields, self.columns))
             place = f"{row['source']}:{row['line']}"
             shown.append((place, text, str(fields.get(target, "")), _short(row["detail"], 80)))
-        columns = (say("place"), say("text"), say("label"), say("detail"))
+        what = say("row") if self.is_table else say("text")
+        columns = (say("place"), what, say("label"), say("detail"))
         return Table(columns, tuple(shown))
 
     def _broken(self) -> Details:

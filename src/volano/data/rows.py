@@ -1,13 +1,13 @@
 """Rows while they are being collected: their names and their parts, as columns without texts.
 
 What a row says lies in the spool at its ``place``; here are the few values a row that grow with the
-data. ``label`` is a number of `Targets`, -1 for none.
+data. ``label`` is the place of the row's target among those of `targets`, -1 for none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from volano.core.subjects import subject_name
 from volano.data.frame import plain
 from volano.data.naming import DIGEST, Read, digests_of, hash_part, hashes_of
 from volano.data.sources.batch import BrokenRow
+from volano.data.targets import LabelTargets, NumberTargets, Targets, distinct, plain_numbers
 from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ __all__ = [
     "Kept",
     "LabelCells",
     "Part",
-    "Targets",
     "keep_rows",
     "read_part",
 ]
@@ -88,33 +88,11 @@ class Part:
         return len(self.lines)
 
 
-class Targets:
-    """Every target that stands in the data, once; rows hold its number."""
-
-    def __init__(self) -> None:
-        self.values: list[tuple[str, ...]] = []
-        self._numbers: dict[tuple[str, ...], int] = {}
-
-    def number(self, target: tuple[str, ...] | None) -> int:
-        """The number of a target; -1 for none."""
-        if target is None:
-            return -1
-        if target not in self._numbers:
-            self._numbers[target] = len(self.values)
-            self.values.append(target)
-        return self._numbers[target]
-
-    def column(self, numbers: NDArray[np.int32], kind: pa.DataType) -> pa.Array:
-        """The targets of rows as a column."""
-        values = pa.array([list(value) for value in self.values], kind)
-        return values.take(pa.array(numbers, mask=numbers < 0))
-
-
 class LabelCells:
-    """Label cells are few and stand often: each is read once."""
+    """Reads label cells. They are few and stand often: each is read once; numbers all at once."""
 
     def __init__(self, task: Task, names: Sequence[str]) -> None:
-        self.targets = Targets()
+        self.targets: Targets = NumberTargets() if task.answers == "number" else LabelTargets()
         self.faults: list[str] = []  # number -2 is the first of them, -3 the second
         self._task = task
         self._names = names
@@ -122,7 +100,12 @@ class LabelCells:
 
     def read(self, column: pa.ChunkedArray) -> NDArray[np.int32]:
         """The number of the target of each cell; -1 for none, less for a cell that is no target."""
-        values, places = _distinct(column)
+        if isinstance(self.targets, NumberTargets):
+            plain = plain_numbers(column)
+            if plain is not None:
+                return self.targets.add(plain)
+            self._known.clear()  # numbers stand once: what was read would only be kept
+        values, places = distinct(column)
         numbers = np.array([self._number(value) for value in values], np.int32)
         return numbers[places] if len(numbers) else np.zeros(0, np.int32)
 
@@ -142,23 +125,11 @@ class LabelCells:
         return self._known[name]
 
 
-def _distinct(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
-    """Each value of a column once, and which of them stands in each row."""
-    if pa.types.is_nested(column.type) or pa.types.is_null(column.type):
-        return column.to_pylist(), np.arange(len(column))
-    coded = column.combine_chunks().dictionary_encode()
-    if isinstance(coded, pa.ChunkedArray):
-        coded = coded.unify_dictionaries().combine_chunks()
-    values = coded.dictionary.to_pylist()
-    places = coded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
-    return [*values, None], places.astype(np.int64)
-
-
 def names_in(table: pa.Table, column: str) -> pa.Array:
     """The cells of a column as names of subjects, groups or times."""
     if column not in table.column_names:
         return pa.nulls(table.num_rows, pa.string())
-    values, places = _distinct(table[column])
+    values, places = distinct(table[column])
     names = pa.array([subject_name(value) for value in values], pa.string())
     return names.take(pa.array(places))
 
@@ -264,7 +235,7 @@ def keep_rows(rows: pa.Table, has_key: NDArray[np.bool_], suppressed: Collection
 def _is_erased(subjects: pa.ChunkedArray, suppressed: Collection[str]) -> NDArray[np.bool_]:
     if not suppressed or subjects.null_count == len(subjects):
         return np.zeros(len(subjects), bool)
-    values, places = _distinct(subjects)
+    values, places = distinct(subjects)
     erased = [value is not None and hash_subject(value) in suppressed for value in values]
     found: NDArray[np.bool_] = np.array(erased, bool)[places]
     return found
@@ -275,7 +246,7 @@ def _last_of_name(ids: pa.ChunkedArray, has_key: NDArray[np.bool_]) -> NDArray[n
     last = np.arange(len(has_key))
     keyed = np.flatnonzero(has_key)
     if len(keyed):
-        _, codes = _distinct(ids.take(pa.array(keyed)))
+        _, codes = distinct(ids.take(pa.array(keyed)))
         final = np.zeros(int(codes.max()) + 1, np.int64)
         np.maximum.at(final, codes, keyed)
         last[keyed] = final[codes]

@@ -102,9 +102,10 @@ def _by_draw(names: pa.ChunkedArray, seed: int) -> NDArray[np.int64]:
     return order
 
 
-def _shares(rows: SplitRows, config: SplitConfig) -> dict[int, float]:
-    """What is to be held out: nothing for a split that comes as a file."""
-    shares = {TEST: config.test, VALIDATION: config.validation}
+def _shares(rows: SplitRows, config: SplitConfig, num_rows: int) -> dict[int, float]:
+    """What of so many rows is to be held out: nothing for a split that comes as a file."""
+    test = min(config.test, config.most_test / max(num_rows, 1))
+    shares = {TEST: test, VALIDATION: config.validation}
     return {s: 0.0 if (rows.given == s).any() else share for s, share in shares.items()}
 
 
@@ -133,7 +134,8 @@ def fill_by_label(
     is_held = np.isin(splits[settled], FILLED)
     is_due = (rows.can_be_held[settled] | is_held) & (rows.given[settled] != TRAIN)
     total = counted(alone) + counted(np.array(many, np.int64)) + counted(settled[is_due])
-    need = _quotas(total.tolist(), _shares(rows, config))
+    num_rows = len(alone) + len(many) + int(is_due.sum())
+    need = _quotas(total.tolist(), _shares(rows, config, num_rows))
     for split in FILLED:
         have = counted(settled[splits[settled] == split]).tolist()
         need[split] = [wanted - there for wanted, there in zip(need[split], have, strict=True)]
@@ -230,7 +232,8 @@ def fill_by_time(
     config: SplitConfig,
 ) -> NDArray[np.int8]:
     """The latest units are the test, those before them validation, all else training."""
-    shares, num_rows = _shares(rows, config), int(free.sizes.sum()) + len(settled)
+    num_rows = int(free.sizes.sum()) + len(settled)
+    shares = _shares(rows, config, num_rows)
     held = Counter(splits[settled].tolist())
     need = {split: floor(shares[split] * num_rows + 0.5) - held[split] for split in FILLED}
     is_dated = ~np.isnan(rows.moments)

@@ -54,6 +54,8 @@ def write_without(report: Report, name: str, ids: Collection[str], draft: Path) 
     num = table.num_rows - left.num_rows
     body["errors"] = [one for one in body["errors"] if one["id"] not in gone]
     body["slices"] = [one for one in body["slices"] if (one["field"], one["value"]) in slices]
+    if body.get("fairness"):
+        body["fairness"] = _fairness_without(body["fairness"], slices)
     if body.get("robustness"):
         body["robustness"] = _robustness_without(body["robustness"], gone)
     body["old_skills"] = {
@@ -78,6 +80,23 @@ def _robustness_without(told: Mapping[str, Any], gone: Collection[str]) -> dict[
         for kind in told["kinds"]
     ]
     return {**told, "kinds": kinds}
+
+
+def _fairness_without(
+    told: Mapping[str, Any], slices: Collection[tuple[str, str]]
+) -> dict[str, Any]:
+    """Without groups that nobody is left of; a gap between such groups goes with them."""
+    fields = []
+    for field in told["fields"]:
+        name = field["field"]
+        left = [group for group in field["groups"] if (name, group["value"]) in slices]
+        gaps = {
+            figure: gap
+            for figure, gap in field["gaps"].items()
+            if {(name, gap["largest"]), (name, gap["smallest"])} <= set(slices)
+        }
+        fields.append({**field, "groups": left, "gaps": gaps})
+    return {**told, "fields": fields}
 
 
 def gone_slices(report: Report, without: Report) -> set[str]:

@@ -1,42 +1,47 @@
 """Evaluate: one Model, as served, on the frozen test examples.
 
 Every figure comes from the exported bundle through the same Predictor that answers requests. The
-report keeps each answer, so that two models are later compared example by example.
+report keeps each answer, so that two models are later compared example by example. Of a task that
+has no truth it says what an answer costs and whether export kept it, and that nothing is proven.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from volano.core.nouns import Answer, Dataset, Model, Report
+from volano.core.nouns import Dataset, Model, Report
 from volano.evals.automatic import SURE, automatic_figures, sureness_of, tested_curve
+from volano.evals.fairness import measure_fairness
+from volano.evals.importance import measure_importance
+from volano.evals.labels import confusion_of, order_of, per_label, reliability_of, unknown_of
 from volano.evals.latency import measure_cost
+from volano.evals.numbers import residuals_of
 from volano.evals.robustness import measure_robustness, sample_size
 from volano.evals.slices import SLICE_PREFIX, indices, slice_columns
+from volano.evals.thinning import interval_of
 from volano.evals.trial import Trial
 from volano.evals.worst import worst_errors
-from volano.tasks.guessing import commonest
-from volano.tasks.resampling import estimate
-from volano.tasks.scoring import ECE_BINS
+from volano.tasks.numbers import NumberOutcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from volano.core.events import Events
     from volano.evals.config import EvaluateConfig
-    from volano.models import Predictor
+    from volano.models.calibration import Floats
     from volano.store.artifacts import ArtifactStore
+    from volano.tasks.outcomes import Outcomes
     from volano.tasks.resampling import Draws
-    from volano.tasks.scoring import LabelOutcomes
     from volano.tasks.task import Task
 
 __all__ = ["evaluate"]
+
+Slices = dict[str, list[str]]
 
 
 def evaluate(
@@ -49,142 +54,128 @@ def evaluate(
 ) -> Report:
     """Ask the model every test example and write down how it fared."""
     trial = Trial.of(task, model, data, config.resamples, events)
-    outcomes, draws, predictor = trial.outcomes, trial.draws, trial.predictor
-    columns = slice_columns(trial.test, config)
-    sure_N = sureness_of(predictor, trial.asked)
-    curve = tested_curve(trial.asked, sure_N, outcomes.right_N, draws.unit_N)
-    cost = measure_cost(predictor, trial.rows, model.folder, config.timed_requests)
-    size = sample_size(config.robustness_rows, cost["rows_per_second"])
+    outcomes = trial.outcomes if trial.is_proven else None
+    is_table = task.input == "columns"
+    columns = slice_columns(trial.test, config, outcomes, is_table=is_table)
+    cost = measure_cost(trial.predictor, trial.rows, model.folder, config.timed_requests)
+    speed = cost["rows_per_second"]
+    importance = measure_importance(trial, config.importance_rows, speed, events)
     body = {
         "model": model.hash,
         "learner": model.learner,
         "dataset": data.hash,
         "num_examples": trial.test.num_rows,
-        "num_units": draws.num_units,
-        "labels": list(predictor.labels),
-        "metrics": _metrics(task, outcomes, draws),
-        "per_label": _per_label(outcomes),
-        "confusion": _confusion(outcomes),
-        "reliability": _reliability(task, outcomes),
-        "slices": _slices(task, outcomes, draws, columns),
-        "unknown": _unknown(task, trial.truth, trial.answers),
-        "automatic": automatic_figures(predictor.calibration.curve, curve),
-        "guess": _guess(task, data, trial.truth),
-        "errors": worst_errors(trial, config.worst_errors),
-        "old_skills": _old_skills(task, predictor, data),
-        "robustness": measure_robustness(trial, size, events),
+        "num_units": trial.draws.num_units,
+        "input": task.input,
+        "answers": task.answers,
+        "better": {name: metric.better for name, metric in task.metrics.items()},
+        "labels": list(trial.predictor.labels),
+        "proven": outcomes is not None,
+        **_NOTHING,
+        "importance": importance,
         "training_counts": dict(model.card.get("label_counts", {})),
         "training": dict(model.card.get("training", {})),
         "parity": dict(model.card.get("parity", {})),
         "forms": list(model.card.get("forms", ())),
         "cost": cost,
     }
+    sure_N = None if task.answers == "number" else sureness_of(trial.predictor, trial.asked)
+    if outcomes is not None:
+        size = sample_size(config.robustness_rows, speed)
+        body |= {
+            "metrics": _metrics(task, outcomes, trial.draws),
+            "slices": _slices(task, outcomes, trial.draws, columns),
+            "guess": _guess(task, data, trial.truth),
+            "errors": worst_errors(trial, config.worst_errors),
+            "old_skills": _old_skills(trial, data),
+            "robustness": measure_robustness(trial, size, events),
+            "fairness": measure_fairness(config.fairness, outcomes, columns, trial.draws),
+            **(_of_numbers(trial) if sure_N is None else _of_labels(trial, sure_N)),
+        }
     with store.draft() as folder:
         text = json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
         (folder / "report.json").write_text(text, "utf-8")
-        table = _answer_table(trial, columns)
-        table = table.append_column(SURE, pa.array(sure_N, pa.float64()))
+        table = _answer_table(trial, columns, sure_N)
         pq.write_table(table, folder / "answers.parquet", compression="zstd")
         card = {"model": model.hash, "dataset": data.hash, "num_examples": trial.test.num_rows}
         return store.keep(Report, folder, card)
 
 
-def _metrics(task: Task, outcomes: LabelOutcomes, draws: Draws) -> dict[str, dict[str, float]]:
-    """Each metric that has a value on these rows; JSON knows no other numbers."""
-    found = {
-        name: estimate(metric.parts(outcomes), metric.combine, draws)
-        for name, metric in task.metrics.items()
+# What there is to say where there is no truth, or where answers are of the other kind.
+_NOTHING: Mapping[str, Any] = {
+    "metrics": {},
+    "slices": [],
+    "guess": {"labels": [], "scores": {}, "metrics": {}},
+    "errors": [],
+    "old_skills": {"num_examples": 0},
+    "robustness": None,
+    "fairness": None,
+    "per_label": [],
+    "confusion": [],
+    "reliability": [],
+    "unknown": None,
+    "automatic": None,
+    "order": None,
+    "numbers": None,
+}
+
+
+def _of_labels(trial: Trial, sure_N: Floats) -> dict[str, Any]:
+    """The parts of the report that only labels have."""
+    task, outcomes = trial.task, trial.labelled
+    curve = tested_curve(trial.asked, sure_N, outcomes.right_N, trial.draws.unit_N)
+    return {
+        "per_label": per_label(outcomes),
+        "confusion": confusion_of(outcomes),
+        "reliability": reliability_of(task, outcomes),
+        "unknown": unknown_of(task, trial.truth, trial.answers),
+        "automatic": automatic_figures(trial.predictor.calibration.curve, curve),
+        "order": order_of(task, outcomes) if task.input == "columns" else None,
     }
+
+
+def _of_numbers(trial: Trial) -> dict[str, Any]:
+    """The parts of the report that only numbers have."""
+    assert isinstance(trial.outcomes, NumberOutcomes)
+    return {"numbers": residuals_of(trial.outcomes, trial.draws)}
+
+
+def _metrics(task: Task, outcomes: Outcomes, draws: Draws) -> dict[str, dict[str, float]]:
+    """Each metric that has a value on these rows; JSON knows no other numbers."""
+    found = {name: interval_of(metric, outcomes, draws) for name, metric in task.metrics.items()}
     return {name: one.to_dict() for name, one in found.items() if np.isfinite(one.value)}
 
 
-def _per_label(outcomes: LabelOutcomes) -> list[dict[str, Any]]:
-    truth, decided = outcomes.truth_NC, outcomes.decided_NC
-    tp, support, said = (truth & decided).sum(0), truth.sum(0), decided.sum(0)
-    return [
-        {
-            "label": label,
-            "precision": float(tp[c] / said[c]) if said[c] else None,
-            "recall": float(tp[c] / support[c]) if support[c] else None,
-            "f1": float(2 * tp[c] / (support[c] + said[c])) if support[c] + said[c] else None,
-            "support": int(support[c]),
-            "decided": int(said[c]),
-        }
-        for c, label in enumerate(outcomes.labels)
-    ]
-
-
-def _confusion(outcomes: LabelOutcomes) -> list[dict[str, Any]]:
-    if outcomes.is_multiple:
-        return []
-    cells = Counter(
-        zip(
-            outcomes.truth_NC.argmax(1).tolist(),
-            outcomes.decided_NC.argmax(1).tolist(),
-            strict=True,
-        )
-    )
-    return [
-        {"truth": outcomes.labels[t], "decided": outcomes.labels[d], "count": count}
-        for (t, d), count in sorted(cells.items())
-    ]
-
-
-def _reliability(task: Task, outcomes: LabelOutcomes) -> list[dict[str, float]]:
-    sums = task.metrics["calibration_error"].parts(outcomes).sum(axis=0).reshape(3, ECE_BINS)
-    return [
-        {"sure": sure / count, "right": right / count, "count": count}
-        for sure, right, count in sums.T.tolist()
-        if count
-    ]
-
-
-def _slices(
-    task: Task, outcomes: LabelOutcomes, draws: Draws, columns: dict[str, list[str]]
-) -> list[dict[str, Any]]:
+def _slices(task: Task, outcomes: Outcomes, draws: Draws, columns: Slices) -> list[dict[str, Any]]:
     metric = task.metrics[task.default_metric]
-    parts_NK = metric.parts(outcomes)
     found = []
     for (field, value), rows in indices(columns).items():
-        score = estimate(parts_NK[rows], metric.combine, draws.at(np.array(rows)))
+        row_M = np.array(rows)
+        score = interval_of(metric, outcomes.at(row_M), draws.at(row_M))
         told = {"field": field, "value": value, "num_examples": len(rows)}
         if np.isfinite(score.value):
             found.append({**told, metric.name: score.to_dict()})
     return found
 
 
-def _unknown(
-    task: Task, truth: Sequence[Sequence[str]], answers: Sequence[Answer]
-) -> dict[str, Any] | None:
-    label = task.labels.unknown
-    said = np.array([answer.unknown for answer in answers])
-    if not label:
-        return {"flagged": float(said.mean())} if said.any() else None
-    is_unknown = np.array([label in labels for labels in truth])
-    return {
-        "label": label,
-        "num_unknown": int(is_unknown.sum()),
-        "recall": float(said[is_unknown].mean()) if is_unknown.any() else None,
-        "false_alarms": float(said[~is_unknown].mean()) if (~is_unknown).any() else None,
-    }
-
-
 def _guess(task: Task, data: Dataset, truth: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """What always saying the commonest training label would score: the floor under any model."""
+    """What the best answer without reading would score: the floor under any model."""
     training = data.labelled("train", "validation")
-    answer = commonest(training.column("target").to_pylist())
+    answer = task.guess(training.column("target").to_pylist())
     outcomes = task.outcomes(truth, [answer] * len(truth))
     figures = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
+    told: dict[str, Any] = {"labels": list(answer.labels), "scores": dict(answer.scores)}
+    if answer.value is not None:
+        told |= {"value": answer.value, "low": answer.low, "high": answer.high}
     return {
-        "labels": list(answer.labels),
-        "scores": dict(answer.scores),
+        **told,
         "metrics": {name: value for name, value in figures.items() if np.isfinite(value)},
     }
 
 
-def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, Any]:
+def _old_skills(trial: Trial, data: Dataset) -> dict[str, Any]:
     """How the model does on test examples of earlier turns that have left the data since."""
-    path = data.folder / "old_skills.parquet"
+    path, task = data.folder / "old_skills.parquet", trial.task
     if not path.exists():
         return {"num_examples": 0}
     table = pq.read_table(path)
@@ -193,10 +184,12 @@ def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, An
     kept = [place for place, labels in enumerate(truth) if labels]
     if not kept:
         return {"num_examples": 0}
-    answers = [task.answer_today(a) for a in predictor.predict([rows[i] for i in kept])]
-    outcomes = task.outcomes([truth[i] for i in kept], answers)
+    answers = [task.answer_today(a) for a in trial.predictor.predict([rows[i] for i in kept])]
+    # Beside those of today: how far off a number may be is a matter of how much they all differ.
+    known = [truth[i] for i in kept]
+    both = task.outcomes([*trial.truth, *known], [*trial.answers, *answers])
+    right = both.at(slice(len(trial.truth), None)).right_N
     ids = table.column("id").to_pylist()
-    right = outcomes.right_N
     return {
         "num_examples": len(kept),
         "right": [ids[i] for i, is_right in zip(kept, right, strict=True) if is_right],
@@ -204,18 +197,43 @@ def _old_skills(task: Task, predictor: Predictor, data: Dataset) -> dict[str, An
     }
 
 
-def _answer_table(trial: Trial, columns: dict[str, list[str]]) -> pa.Table:
-    answers, outcomes = trial.answers, trial.outcomes
+def _answer_table(trial: Trial, columns: Slices, sure_N: Floats | None) -> pa.Table:
+    """Every answer with its truth, what is drawn with it, and its slices."""
+    told, labels = _numbers_told(trial) if sure_N is None else _labels_told(trial)
     table = pa.table(
         {
             "id": trial.test.column("id"),
             "truth": trial.test.column("target"),
-            "labels": pa.array([list(a.labels) for a in answers], pa.list_(pa.string())),
-            "confidence": pa.array([a.confidence for a in answers], pa.float64()),
-            "unknown": pa.array([a.unknown for a in answers], pa.bool_()),
-            "scores": pa.array(list(outcomes.scores_NC), pa.list_(pa.float64())),
+            **told,
             "unit": pa.array(trial.units, pa.string()),
             **{SLICE_PREFIX + name: pa.array(values) for name, values in columns.items()},
         }
     )
-    return table.replace_schema_metadata({"labels": json.dumps(outcomes.labels)})
+    if sure_N is not None:
+        table = table.append_column(SURE, pa.array(sure_N, pa.float64()))
+    return table.replace_schema_metadata({"labels": json.dumps(labels)})
+
+
+def _labels_told(trial: Trial) -> tuple[dict[str, pa.Array], tuple[str, ...]]:
+    """The columns of labels, and the labels that scores are of."""
+    answers = trial.answers
+    if trial.is_proven:
+        labels, scores_NC = trial.labelled.labels, trial.labelled.scores_NC
+    else:
+        labels = trial.predictor.labels
+        scores_NC = np.array([[a.scores.get(label, 0.0) for label in labels] for a in answers])
+    told = {
+        "labels": pa.array([list(a.labels) for a in answers], pa.list_(pa.string())),
+        "confidence": pa.array([a.confidence for a in answers], pa.float64()),
+        "unknown": pa.array([a.unknown for a in answers], pa.bool_()),
+        "scores": pa.array(list(scores_NC), pa.list_(pa.float64())),
+    }
+    return told, labels
+
+
+def _numbers_told(trial: Trial) -> tuple[dict[str, pa.Array], tuple[str, ...]]:
+    """The columns of numbers."""
+    answers = trial.answers
+    names = ("value", "low", "high")
+    found = {name: pa.array([getattr(a, name) for a in answers], pa.float64()) for name in names}
+    return found, ()

@@ -25,7 +25,16 @@ _METRICS = {
     "macro_precision": "Macro precision",
     "macro_recall": "Macro recall",
     "log_loss": "Log loss",
+    "brier": "Brier score",
     "calibration_error": "Calibration error",
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "cost": "Cost of an answer",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+    "r2": "R²",
+    "pinball": "Pinball loss of the interval",
+    "coverage": "Truth inside its interval",
 }
 _FIELDS = {
     "group": "Group",
@@ -34,6 +43,7 @@ _FIELDS = {
     "length": "Characters",
     "near_train": "Close to a training text",
     "source": "Source",
+    "truth": "Truth",
 }
 _VALUES = {"yes": "yes", "no": "no", "(rest)": "all others", "(none)": "no value"}
 _SHORT = 80
@@ -75,6 +85,27 @@ class Findings:
         """Whether the candidate is the baseline."""
         return bool(self.body["model"] == self.baseline.body["model"])
 
+    @property
+    def is_table(self) -> bool:
+        """Whether the model reads rows of a table."""
+        return bool(self.body.get("input", "text") == "columns")
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the model answers numbers."""
+        return bool(self.body.get("answers", "labels") == "number")
+
+    def is_higher_better(self, metric: str) -> bool:
+        """Whether more of a metric is better; older reports do not say, and had few others."""
+        known = self.body.get("better", {"log_loss": "lower", "brier": "lower"})
+        return bool(known.get(metric, "higher") == "higher")
+
+    def unit(self, metric: str) -> float:
+        """What differences of a metric are measured by: 1, or what guessing is off in its unit."""
+        if not self.is_number or self.is_higher_better(metric):
+            return 1.0
+        return float(self.body["guess"]["metrics"].get(metric, 1.0)) or 1.0
+
     @cached_property
     def automatic(self) -> dict[str, Any] | None:
         """What the project's target comes to; None where it names none."""
@@ -85,11 +116,16 @@ class Findings:
         """The text of each test example, by id; empty without the data."""
         if self.data is None:
             return {}
-        test, named = self.data.labelled("test"), self.data.card["schema"]["fields"]["text"]
+        test, schema = self.data.labelled("test"), self.data.card["schema"]
+        named = schema["reads"] if self.is_table else schema["fields"]["text"]
         columns = [named] if isinstance(named, str) else list(named)
         rows = zip(test.column("id").to_pylist(), test.column("fields").to_pylist(), strict=True)
         return {
-            row: " ".join(str(fields[name]) for name in columns if fields.get(name) is not None)
+            row: " ".join(
+                f"{name}={fields[name]}" if self.is_table else str(fields[name])
+                for name in columns
+                if fields.get(name) is not None
+            )
             for row, fields in rows
         }
 

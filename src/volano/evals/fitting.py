@@ -160,12 +160,14 @@ def _course_told(say: Translate, course: Course) -> Iterator[str]:
 def _scores_told(say: Translate, found: Findings) -> Iterator[str]:
     training, metric = found.body.get("training", {}), found.metric
     seen, held_out = (training.get(name, {}).get(metric) for name in ("seen", "out_of_fold"))
-    if held_out is None:
+    if held_out is None or not math.isfinite(held_out):
         return
+    sign = 1 if found.is_higher_better(metric) else -1
     if seen is not None and math.isfinite(seen):
+        gap = sign * (seen - held_out)
         values = {"seen": numbers.metric(seen), "fold": numbers.metric(held_out),
-                  "gap": numbers.metric(seen - held_out)}  # fmt: skip
-        if seen - held_out > _GAP:
+                  "gap": numbers.metric(gap)}  # fmt: skip
+        if gap > _GAP * found.unit(metric):
             yield say(
                 "It scores {seen} on rows that it has learnt from and {fold} on rows that it had "
                 "not seen: {gap} apart, so it knows its own rows better than it understands new "
@@ -180,12 +182,19 @@ def _scores_told(say: Translate, found: Findings) -> Iterator[str]:
             )
     tested = found.body["metrics"].get(metric)
     if tested is not None:
-        yield _test_told(say, held_out, tested)
+        yield _test_told(say, held_out, tested, sign)
 
 
-def _test_told(say: Translate, held_out: float, tested: Mapping[str, float]) -> str:
+def _test_told(say: Translate, held_out: float, tested: Mapping[str, float], sign: int) -> str:
     values = {"fold": numbers.metric(held_out), "test": numbers.metric(tested["value"])}
-    if held_out > tested["high"]:
+    if sign < 0 and held_out < tested["low"]:
+        return say(
+            "On training rows that the answering model had not seen it scored {fold}, on the test "
+            "rows {test}, clearly worse: the test rows are of another kind, or the settings fit "
+            "the training rows too closely.",
+            **values,
+        )
+    if sign > 0 and held_out > tested["high"]:
         return say(
             "On training rows that the answering model had not seen it scored {fold}, on the test "
             "rows {test}, clearly less: the test rows are of another kind, or the settings fit the "

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow.parquet as pq
+
+from volano.tasks.numbers import NumberOutcomes, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pyarrow as pa
 
     from volano.core.nouns import Report
 
@@ -18,22 +23,32 @@ __all__ = ["Change", "Skills", "compare_skills"]
 
 @dataclass(frozen=True)
 class Change:
-    """An example that one model has right and the other wrong: truth, and what either said."""
+    """An example that one model has right and the other wrong: truth, and what either said.
+
+    ``is_learnt`` says whether it is right now and was wrong before.
+    """
 
     id: str
     truth: tuple[str, ...]
     before: tuple[str, ...]
     now: tuple[str, ...]
+    is_learnt: bool
 
-    @property
-    def is_learnt(self) -> bool:
-        """Whether it is right now and was wrong before."""
-        return sorted(self.truth) == sorted(self.now)
+
+class _Told(NamedTuple):
+    """Truth and answer to one example, and whether the answer is right."""
+
+    truth: tuple[str, ...]
+    answer: tuple[str, ...]
+    is_right: bool
 
 
 @dataclass(frozen=True)
 class Skills:
-    """Counts over examples that both models answered, and those of them that changed."""
+    """Counts over examples that both models answered, and those of them that changed.
+
+    A number is right where it is a fifth of the truth's standard deviation off, or less.
+    """
 
     still_right: int
     still_wrong: int
@@ -53,13 +68,13 @@ def compare_skills(candidate: Report, champion: Report | None) -> Skills | None:
     right, changes = 0, []
     shared = sorted(now.keys() & before.keys())
     for row in shared:
-        truth, said = now[row]
-        was_right, is_right = (sorted(truth) == sorted(one[row][1]) for one in (before, now))
-        right += was_right and is_right
-        if was_right != is_right:
-            changes.append(Change(row, truth, before[row][1], said))
+        told, was = now[row], before[row]
+        right += was.is_right and told.is_right
+        if was.is_right != told.is_right:
+            changes.append(Change(row, told.truth, was.answer, told.answer, told.is_right))
     forgotten = tuple(change for change in changes if not change.is_learnt)
-    by_label = Counter(label for change in forgotten for label in change.truth)
+    is_number = candidate.body.get("answers", "labels") == "number"
+    by_label = Counter(label for change in forgotten if not is_number for label in change.truth)
     old, older = candidate.body["old_skills"], champion.body["old_skills"]
     return Skills(
         still_right=right,
@@ -73,8 +88,26 @@ def compare_skills(candidate: Report, champion: Report | None) -> Skills | None:
     )
 
 
-def _answers(report: Report) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Truth and answer by id."""
-    table = pq.read_table(report.folder / "answers.parquet", columns=["id", "truth", "labels"])
+def _answers(report: Report) -> dict[str, _Told]:
+    """What was said of each example, by its id."""
+    path = report.folder / "answers.parquet"
+    if report.body.get("answers", "labels") == "number":
+        return _numbers(pq.read_table(path, columns=["id", "truth", "value"]))
+    table = pq.read_table(path, columns=["id", "truth", "labels"])
     columns = (table.column(name).to_pylist() for name in ("id", "truth", "labels"))
-    return {row: (tuple(truth), tuple(labels)) for row, truth, labels in zip(*columns, strict=True)}
+    return {
+        row: _Told(tuple(truth), tuple(labels), sorted(truth) == sorted(labels))
+        for row, truth, labels in zip(*columns, strict=True)
+    }
+
+
+def _numbers(table: pa.Table) -> dict[str, _Told]:
+    truth = table.column("truth").to_pylist()
+    value_N = table.column("value").to_numpy()
+    true_N = np.array([number_of(target) for target in truth], dtype=np.float64)
+    right_N = NumberOutcomes.of(true_N, value_N, value_N, value_N).right_N
+    columns = table.column("id").to_pylist(), truth, value_N.tolist(), right_N.tolist()
+    return {
+        row: _Told(tuple(target), (f"{value:.6g}",), is_right)
+        for row, target, value, is_right in zip(*columns, strict=True)
+    }

@@ -22,6 +22,7 @@ from volano.core.pages import (
     translate,
 )
 from volano.evals.automatic import automatic
+from volano.evals.fairness import fairness
 from volano.evals.findings import (
     Findings,
     interval,
@@ -32,10 +33,13 @@ from volano.evals.findings import (
 )
 from volano.evals.fitting import fitting
 from volano.evals.forgetting import compare_skills
+from volano.evals.importance import columns_looked_at
 from volano.evals.mistakes import mistakes
+from volano.evals.numbers import intervals, truth_against_answer
 from volano.evals.robustness import robustness
 from volano.evals.serving import serving
 from volano.evals.summary import summary
+from volano.tasks.numbers import INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,8 +65,12 @@ def report_page(found: Findings, project: str, language: Language) -> Page:
         _metrics(say, found),
         _learners(say, found),
         fitting(say, found),
+        truth_against_answer(say, found),
+        intervals(say, body),
         _slices(say, found),
+        fairness(say, found),
         _skills(say, found),
+        columns_looked_at(say, found),
         *mistakes(say, body),
         robustness(say, found),
         automatic(say, found),
@@ -100,7 +108,8 @@ def _erased(say: Translate, body: Mapping[str, Any]) -> Section | None:
 def _facts(say: Translate, found: Findings) -> tuple[Fact, ...]:
     body = found.body
     metrics, guess, cost = body["metrics"], body["guess"]["metrics"], body["cost"]
-    chosen = [name for name in dict.fromkeys([found.metric, "accuracy", "macro_f1"])
+    usual = ["mae", "r2"] if found.is_number else ["accuracy", "macro_f1"]
+    chosen = [name for name in dict.fromkeys([found.metric, *usual])
               if name in metrics and name in guess]  # fmt: skip
     facts = [
         Fact(
@@ -110,9 +119,14 @@ def _facts(say: Translate, found: Findings) -> tuple[Fact, ...]:
         )
         for name in chosen[:2]
     ]
-    error, fast, slow = metrics["calibration_error"]["value"], cost["p50_ms"], cost["p95_ms"]
-    trust = say("confidence against truth")
-    facts.append(Fact(metric_name(say, "calibration_error"), error, trust))
+    fast, slow = cost["p50_ms"], cost["p95_ms"]
+    if "calibration_error" in metrics:
+        error, trust = metrics["calibration_error"]["value"], say("confidence against truth")
+        facts.append(Fact(metric_name(say, "calibration_error"), error, trust))
+    if "coverage" in metrics:
+        share = numbers.percent(metrics["coverage"]["value"])
+        promised = say("promised: {share}", share=numbers.percent(INTERVAL))
+        facts.append(Fact(metric_name(say, "coverage"), share, promised))
     median = say("{ms} ms", ms=f"{fast:.2f}")
     facts.append(Fact(say("One answer"), median, say("95 % under {ms} ms", ms=f"{slow:.2f}")))
     return tuple(facts)
@@ -177,7 +191,9 @@ def _reuse(say: Translate, reuse: Mapping[str, Any]) -> tuple[Block, ...]:
     return (Prose(text),)
 
 
-def _metrics(say: Translate, found: Findings) -> Section:
+def _metrics(say: Translate, found: Findings) -> Section | None:
+    if not found.body["metrics"]:
+        return None
     told = [(say("candidate"), found.body)]
     if found.champion is not None:
         told.append((say("champion"), found.champion.body))
@@ -227,6 +243,8 @@ def _learners(say: Translate, found: Findings) -> Section | None:
 
 def _beats_baseline(say: Translate, found: Findings) -> str:
     metric, baseline = found.metric, found.baseline.body
+    if metric not in found.body["metrics"] or metric not in baseline["metrics"]:
+        return say("The test examples are too few or too alike to score on.")
     if found.is_baseline:
         return say(
             "No dearer learner has proven to be better than the baseline, {learner}.",
@@ -252,7 +270,13 @@ def _slices(say: Translate, found: Findings) -> Section | None:
     title = metric_name(say, metric)
     chart = ChartBlock(
         say("{metric} by slice", metric=title),
-        charts.intervals(names, values, x_label=title, reference=whole),
+        charts.intervals(
+            names,
+            values,
+            x_label=title,
+            reference=whole,
+            less_is_better=not found.is_higher_better(metric),
+        ),
         alt=say("Each slice with its interval; the line is the figure of the whole test set."),
     )
     note = say(
@@ -275,10 +299,11 @@ def _skills(say: Translate, found: Findings) -> Section | None:
     )
     blocks: list[Block] = [Table((say("Against the champion"), say("Examples")), counts)]
     if skills.forgotten:
+        blocks.append(_changes(say, found, skills.forgotten))
+    if skills.forgotten_by_label:
         by_label = tuple(skills.forgotten_by_label.items())
         labels = Table((say("Label"), say("forgotten")), by_label, max_rows=_SHOWN)
-        forgotten = _changes(say, found, skills.forgotten)
-        blocks += [forgotten, Details(say("Labels forgotten most"), (labels,))]
+        blocks.append(Details(say("Labels forgotten most"), (labels,)))
     if skills.learnt:
         blocks.append(Details(say("What was learnt"), (_changes(say, found, skills.learnt),)))
     if skills.num_retired:
@@ -291,6 +316,11 @@ def _skills(say: Translate, found: Findings) -> Section | None:
         )
         blocks.append(Prose(text))
     note = say("What the champion could do, and what became of it.")
+    if found.is_number:
+        note = say(
+            "What the champion could do, and what became of it. An answer is right where it is a "
+            "fifth of the truth's standard deviation off, or less."
+        )
     return Section(say("Old skills"), tuple(blocks), note)
 
 
@@ -304,5 +334,6 @@ def _changes(say: Translate, found: Findings, changes: Sequence[Change]) -> Tabl
         )
         for change in changes
     )
-    columns = (say("Text"), say("Truth"), say("champion"), say("candidate"))
+    example = say("Row") if found.is_table else say("Text")
+    columns = (example, say("Truth"), say("champion"), say("candidate"))
     return Table(columns, rows, max_rows=_SHOWN)

@@ -1,11 +1,14 @@
-"""Robustness: what typos, case, noise and paraphrase by rule cost a model, as served.
+"""Robustness: what rows altered by rule cost a model, as served.
 
-A sample of the test examples is altered by rule (``volano.evals.altering``) and asked again. What
-counts is the paired difference on the rows that a rule could alter, with its interval.
+A sample of the test examples is altered and asked again: texts with typos, case, noise and
+paraphrase (``volano.evals.altering``), tables with empty cells, noise on numbers and categories
+never seen (``volano.evals.cells``). What counts is the paired difference on the rows that a rule
+could alter, with its interval.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +23,17 @@ from volano.core.pages import (
     charts,
     numbers,
 )
-from volano.core.seeds import derive_seed, unit_interval
+from volano.core.seeds import derive_seed
 from volano.evals.altering import KINDS, alter, has_ideograms, words_of
+from volano.evals.cells import CELL_KINDS, Cells, row_text
 from volano.evals.findings import interval, metric_name, one_line, said
-from volano.evals.trial import ask
+from volano.evals.trial import answer_text, ask
+from volano.models.rows import table_of
 from volano.tasks.resampling import estimate
+from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,19 +41,30 @@ if TYPE_CHECKING:
     from volano.core.pages import Block, Cell, Translate
     from volano.evals.findings import Findings
     from volano.evals.trial import Trial
-    from volano.tasks.scoring import Floats, LabelOutcomes
+    from volano.models.rows import Row
+    from volano.tasks.outcomes import Outcomes
+    from volano.tasks.scoring import Floats
 
 __all__ = ["measure_robustness", "robustness", "robustness_findings", "sample_size"]
 
 _SEED = derive_seed(0, "robustness")
-_SECONDS = 20.0  # the answers to altered texts shall take no longer, by the speed just measured
+_SECONDS = 20.0  # the answers to altered rows shall take no longer, by the speed just measured
 _FEWEST = 50  # altered rows below which a figure says too little; a slow model is asked so many
 _FEW = 10  # rows of a language below which an interval shows nothing
 _EXAMPLES = 8  # answers that an alteration spoilt, of each kind
 _WORTH_SAYING = 0.02  # a loss that the summary speaks of
 
-_TITLES = {"typos": "Typos", "case": "Case and width", "noise": "Noise", "paraphrase": "Paraphrase"}
+_TITLES = {
+    "typos": "Typos",
+    "case": "Case and width",
+    "noise": "Noise",
+    "paraphrase": "Paraphrase",
+    "blank": "Empty cells",
+    "jitter": "Noise on numbers",
+    "unseen": "Categories never seen",
+}
 _RULES = {
+    "numbers": "every number moved by 5 % of its column's spread",
     "wrong letter": "a neighbouring key, or a character of like sound or shape",
     "swapped letters": "two letters or characters swapped",
     "dropped letter": "a letter or character left out",
@@ -69,6 +86,21 @@ _RULES = {
     "synonyms": "words of the same meaning",
     "question forms": "another form of question",
 }
+_BY_COLUMN = ("blank", "unseen")  # kinds whose rules are columns
+_NOTES = {
+    "text": (
+        "A sample of {count} test examples, altered by rule so that they still mean the same, and "
+        "asked again. Digits, negations and codes are left alone."
+    ),
+    "columns": (
+        "A sample of {count} test examples, altered by rule and asked again: one cell left empty, "
+        "every number moved a little, one category replaced by a word that no training row held."
+    ),
+}
+_CALM = {
+    "text": "Typos, case, noise and paraphrase by rule cost it next to nothing.",
+    "columns": ("Empty cells, noise on numbers and categories never seen cost it next to nothing."),
+}
 
 
 def sample_size(asked: int, rows_per_second: float) -> int:
@@ -83,6 +115,24 @@ def sample_size(asked: int, rows_per_second: float) -> int:
     return size
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How rows of one kind of input are altered.
+
+    Attributes:
+        kinds: of alteration.
+        alter: from a row's place and a kind to the rule that altered it and the altered row; an
+            empty rule where none applies.
+        quote: what a person is shown of a row and of the altered row.
+        is_chinese: whether the row at a place holds Chinese.
+    """
+
+    kinds: tuple[str, ...]
+    alter: Callable[[int, str], tuple[str, Row]]
+    quote: Callable[[Row, Row], tuple[str, str]]
+    is_chinese: Callable[[int], bool]
+
+
 def measure_robustness(trial: Trial, size: int, events: Events) -> dict[str, Any] | None:
     """The part of the report: for each kind of alteration what it costs; None for no rows.
 
@@ -90,18 +140,42 @@ def measure_robustness(trial: Trial, size: int, events: Events) -> dict[str, Any
     """
     if not size:
         return None
-    by_chance = sorted(range(len(trial.ids)), key=lambda row: _place(trial.ids[row]))
-    sample = sorted(by_chance[:size])
-    known = set().union(*(words_of(text) for row in sample for text in _texts(trial, row).values()))
+    sample = trial.sample(size, "robustness")
+    is_table = trial.task.input == "columns"
+    way = _way_of_tables(trial) if is_table else _way_of_texts(trial, sample)
     return {
         "metric": trial.task.default_metric,
+        "input": trial.task.input,
         "num_examples": len(sample),
-        "kinds": [_measure(trial, kind, sample, known, events) for kind in KINDS],
+        "kinds": [_measure(trial, way, kind, sample, events) for kind in way.kinds],
     }
 
 
-def _place(name: str) -> float:
-    return unit_interval(_SEED, name)
+def _way_of_texts(trial: Trial, sample: Sequence[int]) -> _Way:
+    """Each text of a row is altered; a paraphrase greets once, so it alters the longest alone."""
+    known = set().union(*(words_of(text) for row in sample for text in _texts(trial, row).values()))
+
+    def altered(row: int, kind: str) -> tuple[str, Row]:
+        draw = Random(f"{_SEED} {kind} {trial.ids[row]}")
+        texts = _texts(trial, row)
+        if kind == "paraphrase" and texts:
+            longest = max(texts, key=lambda name: len(texts[name]))
+            texts = {longest: texts[longest]}
+        rules, written = [], dict(trial.rows[row])
+        for name, text in texts.items():
+            rule, changed = alter(text, kind, draw, known)
+            if rule:
+                rules.append(rule)
+                written[name] = changed
+        return rules[0] if rules else "", written
+
+    def quote(row: Row, changed: Row) -> tuple[str, str]:
+        return trial.predictor.text_of(row), trial.predictor.text_of(changed)
+
+    def is_chinese(row: int) -> bool:
+        return any(map(has_ideograms, _texts(trial, row).values()))
+
+    return _Way(tuple(KINDS), altered, quote, is_chinese)
 
 
 def _texts(trial: Trial, row: int) -> dict[str, str]:
@@ -110,12 +184,26 @@ def _texts(trial: Trial, row: int) -> dict[str, str]:
     return {name: text for name, text in found if isinstance(text, str) and text.strip()}
 
 
+def _way_of_tables(trial: Trial) -> _Way:
+    columns = trial.predictor.spec.columns
+    cells = Cells.of(table_of(trial.rows, columns), trial.kinds)
+
+    def altered(row: int, kind: str) -> tuple[str, Row]:
+        return cells.alter(trial.rows[row], kind, Random(f"{_SEED} {kind} {trial.ids[row]}"))
+
+    def quote(row: Row, changed: Row) -> tuple[str, str]:
+        names = [name for name in columns if row.get(name) != changed.get(name)]
+        return row_text(row, names), row_text(changed, names)
+
+    return _Way(CELL_KINDS, altered, quote, lambda _: False)
+
+
 def _measure(
-    trial: Trial, kind: str, sample: Sequence[int], known: Collection[str], events: Events
+    trial: Trial, way: _Way, kind: str, sample: Sequence[int], events: Events
 ) -> dict[str, Any]:
-    altered = {row: _alter_row(trial, row, kind, known) for row in sample}
+    altered = {row: way.alter(row, kind) for row in sample}
     rows = [row for row in sample if altered[row][0]]
-    asked = ask(trial.predictor, [altered[row][1] for row in rows], "altered texts", events)
+    asked = ask(trial.predictor, [altered[row][1] for row in rows], "altered rows", events)
     task, num = trial.task, len(rows)
     answers = [task.answer_today(answer) for answer in asked]
     truth = [trial.truth[row] for row in rows]
@@ -123,8 +211,8 @@ def _measure(
     before, after = both.at(np.arange(num)), both.at(np.arange(num, 2 * num))
     row_M = np.array(rows, dtype=np.int64)
     rules = [altered[row][0] for row in rows]
-    texts = [trial.predictor.text_of(altered[row][1]) for row in rows]
-    is_chinese = np.array([_is_chinese(trial, row) for row in rows], dtype=bool)
+    quoted = [way.quote(trial.rows[row], altered[row][1]) for row in rows]
+    is_chinese = np.array([way.is_chinese(row) for row in rows], dtype=bool)
     parts = {"zh": is_chinese, "other": ~is_chinese} if len(set(is_chinese.tolist())) > 1 else {}
     return {
         "kind": kind,
@@ -135,72 +223,53 @@ def _measure(
             if (at_M := np.flatnonzero(is_in)).size
         ],
         "rules": _by_rule(rules, before, after),
-        "examples": _spoilt(trial, rows, rules, texts, before, after),
+        "examples": [
+            {
+                "id": trial.ids[rows[place]],
+                "rule": rules[place],
+                "text": quoted[place][0],
+                "altered": quoted[place][1],
+                **told,
+            }
+            for place, told in _spoilt(before, after)
+        ],
     }
 
 
-def _is_chinese(trial: Trial, row: int) -> bool:
-    return any(map(has_ideograms, _texts(trial, row).values()))
-
-
-def _alter_row(
-    trial: Trial, row: int, kind: str, known: Collection[str]
-) -> tuple[str, dict[str, object]]:
-    """The rule that altered a row and the row as altered; an empty rule where none applies.
-
-    Each text of a row is altered; a paraphrase greets once, so it alters the longest alone.
-    """
-    draw = Random(f"{_SEED} {kind} {trial.ids[row]}")
-    texts = _texts(trial, row)
-    if kind == "paraphrase" and texts:
-        longest = max(texts, key=lambda name: len(texts[name]))
-        texts = {longest: texts[longest]}
-    rules, written = [], dict(trial.rows[row])
-    for name, text in texts.items():
-        rule, altered = alter(text, kind, draw, known)
-        if rule:
-            rules.append(rule)
-            written[name] = altered
-    return rules[0] if rules else "", written
-
-
 def _figures(
-    trial: Trial, before: LabelOutcomes, after: LabelOutcomes, row_M: NDArray[np.int64]
+    trial: Trial, before: Outcomes, after: Outcomes, row_M: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Score before and after, the paired difference, and the share of answers that changed.
+    """Score before and after, the paired gain, and the share of answers that changed.
 
-    Figures are None where the metric has no value, as on no rows.
+    A loss is below zero, whatever the metric. Figures are None where it has no value, as on no
+    rows.
     """
     metric = trial.task.metrics[trial.task.default_metric]
     told: dict[str, Any] = {"num_examples": len(row_M), "before": None, "after": None,
                             "difference": None, "changed": None}  # fmt: skip
     if not len(row_M):
         return told
+    sign = 1.0 if metric.better == "higher" else -1.0
 
     def gain(sums: Floats) -> Floats:
         first, second = np.split(sums, 2, axis=-1)
-        return metric.combine(second) - metric.combine(first)
+        return sign * (metric.combine(second) - metric.combine(first))
 
     parts_NK = np.concatenate([metric.parts(before), metric.parts(after)], axis=1)
-    difference = estimate(parts_NK, gain, trial.draws.at(row_M))
-    told["changed"] = float(_changed(before, after).mean())
+    told["changed"] = float(after.differs_N(before).mean())
+    figures = metric.of(before), metric.of(after)
+    exact = None if metric.exact is None else sign * (figures[1] - figures[0])
+    difference = estimate(parts_NK, gain, trial.draws.at(row_M), exact)
     if np.isfinite(difference.value):
-        told |= {"before": metric.of(before), "after": metric.of(after),
+        told |= {"before": figures[0], "after": figures[1],
                  "difference": difference.to_dict()}  # fmt: skip
     return told
 
 
-def _changed(before: LabelOutcomes, after: LabelOutcomes) -> NDArray[np.bool_]:
-    changed: NDArray[np.bool_] = (before.decided_NC != after.decided_NC).any(axis=1)
-    return changed
-
-
-def _by_rule(
-    rules: Sequence[str], before: LabelOutcomes, after: LabelOutcomes
-) -> list[dict[str, Any]]:
+def _by_rule(rules: Sequence[str], before: Outcomes, after: Outcomes) -> list[dict[str, Any]]:
     """How often each rule was drawn, changed the answer, and spoilt a right one or mended one."""
     name_N = np.array(rules, dtype=object)
-    changed_N = _changed(before, after)
+    changed_N = after.differs_N(before)
     return [
         {
             "rule": rule,
@@ -214,31 +283,23 @@ def _by_rule(
     ]
 
 
-def _spoilt(
-    trial: Trial,
-    rows: Sequence[int],
-    rules: Sequence[str],
-    texts: Sequence[str],
-    before: LabelOutcomes,
-    after: LabelOutcomes,
-) -> list[dict[str, Any]]:
-    """Right answers that became wrong: those whose wrong answer is surest."""
+def _spoilt(before: Outcomes, after: Outcomes) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Right answers that became wrong: those whose wrong answer is surest, or furthest off."""
     spoilt = np.flatnonzero(before.right_N & ~after.right_N)
-    sure_N = after.scores_NC.max(axis=1) if len(rows) else np.zeros(0)
-    order = spoilt[np.lexsort((spoilt, -sure_N[spoilt]))][:_EXAMPLES]
-    labels = np.array(after.labels, dtype=object)
-    return [
-        {
-            "id": trial.ids[rows[place]],
-            "rule": rules[place],
-            "text": trial.predictor.text_of(trial.rows[rows[place]]),
-            "altered": texts[place],
-            "decided": labels[before.decided_NC[place]].tolist(),
-            "decided_altered": labels[after.decided_NC[place]].tolist(),
-            "confidence": float(sure_N[place]),
-        }
-        for place in order.tolist()
-    ]
+    if isinstance(after, LabelOutcomes):
+        sure_N = after.scores_NC.max(axis=1, initial=0.0)
+    else:
+        sure_N = 1.0 - after.credit_N
+    for place in spoilt[np.lexsort((spoilt, -sure_N[spoilt]))][:_EXAMPLES].tolist():
+        is_sure = isinstance(after, LabelOutcomes)
+        yield (
+            place,
+            {
+                "decided": answer_text(before, place),
+                "decided_altered": answer_text(after, place),
+                "confidence": float(sure_N[place]) if is_sure else None,
+            },
+        )
 
 
 # The page ---------------------------------------------------------------------------------------
@@ -274,12 +335,9 @@ def robustness(say: Translate, found: Findings) -> Section | None:
     )
     blocks: list[Block] = [chart, Table(tuple(map(say, columns)), tuple(cells))]
     blocks.append(Details(say("What each rule did"), (_rules_table(say, told["kinds"]),)))
-    blocks += [_examples(say, one) for one in told["kinds"] if one["examples"]]
-    note = say(
-        "A sample of {count} test examples, altered by rule so that they still mean the same, and "
-        "asked again. Digits, negations and codes are left alone.",
-        count=numbers.count(told["num_examples"]),
-    )
+    heading = say("Row") if found.is_table else say("Text")
+    blocks += [_examples(say, one, heading) for one in told["kinds"] if one["examples"]]
+    note = say(_NOTES[told.get("input", "text")], count=numbers.count(told["num_examples"]))
     return Section(say("Robustness"), tuple(blocks), note)
 
 
@@ -305,7 +363,7 @@ def _rules_table(say: Translate, kinds: Sequence[Mapping[str, Any]]) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (
             say(_TITLES[one["kind"]]),
-            say(_RULES[rule["rule"]]),
+            say(_RULES[rule["rule"]]) if one["kind"] not in _BY_COLUMN else rule["rule"],
             rule["num_examples"],
             Bar(rule["changed"]),
             rule["spoilt"],
@@ -318,20 +376,24 @@ def _rules_table(say: Translate, kinds: Sequence[Mapping[str, Any]]) -> Table:
     return Table(tuple(map(say, columns)), tuple(rows))
 
 
-def _examples(say: Translate, kind: Mapping[str, Any]) -> Details:
+def _examples(say: Translate, kind: Mapping[str, Any], heading: str) -> Details:
     """The surest wrong answers that an alteration made of right ones."""
     rows: list[tuple[Cell, ...]] = [
         (
             one_line(one["text"], 120),
             one_line(one["altered"], 120),
             said(one["decided"]),
-            f"{said(one['decided_altered'])} ({numbers.percent(one['confidence'])})",
+            _with_confidence(said(one["decided_altered"]), one["confidence"]),
         )
         for one in kind["examples"]
     ]
-    columns = (say("Text"), say("altered"), say("Answer"), say("Answer when altered"))
+    columns = (heading, say("altered"), say("Answer"), say("Answer when altered"))
     title = say("Right answers that were spoilt: {kind}", kind=say(_TITLES[kind["kind"]]))
     return Details(title, (Table(columns, tuple(rows)),))
+
+
+def _with_confidence(answer: str, confidence: float | None) -> str:
+    return answer if confidence is None else f"{answer} ({numbers.percent(confidence)})"
 
 
 def robustness_findings(say: Translate, found: Findings) -> Iterator[tuple[bool, str]]:
@@ -339,12 +401,18 @@ def robustness_findings(say: Translate, found: Findings) -> Iterator[tuple[bool,
     told = _told(found)
     known = [one for one in (told or {}).get("kinds", ()) if one["difference"] is not None]
     enough = [one for one in known if one["num_examples"] >= _FEWEST]
-    lost = [one for one in enough if _is_loss(one["difference"])]
+    if not enough:
+        return
+    unit = found.unit(told["metric"]) if told else 1.0
+    lost = [one for one in enough if _is_loss(one["difference"], unit)]
+    text = "{kind} cost it {points}: {before} falls to {after} on {count} altered examples."
+    if told and not found.is_higher_better(told["metric"]):
+        text = "{kind} cost it {points}: {before} rises to {after} on {count} altered examples."
     for one in sorted(lost, key=lambda one: float(one["difference"]["value"])):
         yield (
             False,
             say(
-                "{kind} cost it {points}: {before} falls to {after} on {count} altered examples.",
+                text,
                 kind=say(_TITLES[one["kind"]]),
                 points=numbers.metric(-one["difference"]["value"]),
                 before=numbers.metric(one["before"]),
@@ -352,11 +420,13 @@ def robustness_findings(say: Translate, found: Findings) -> Iterator[tuple[bool,
                 count=numbers.count(one["num_examples"]),
             ),
         )
-    if len(enough) == len(KINDS) and all(
-        one["difference"]["low"] > -_WORTH_SAYING for one in enough
+    if (
+        told
+        and len(enough) == len(told["kinds"])
+        and all(one["difference"]["low"] > -_WORTH_SAYING * unit for one in enough)
     ):
-        yield True, say("Typos, case, noise and paraphrase by rule cost it next to nothing.")
+        yield True, say(_CALM[told.get("input", "text")])
 
 
-def _is_loss(difference: Mapping[str, float]) -> bool:
-    return difference["high"] < 0 and difference["value"] <= -_WORTH_SAYING
+def _is_loss(difference: Mapping[str, float], unit: float) -> bool:
+    return difference["high"] < 0 and difference["value"] <= -_WORTH_SAYING * unit

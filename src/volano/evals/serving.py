@@ -20,6 +20,7 @@ LIMITS = {
     "latency_ms": "One request, 95 % (ms)",
     "size_mb": "Size (MB)",
 }
+_GAP_OF_NUMBERS = "Largest distance of an answer from training, in standard deviations"
 
 
 def serving(say: Translate, found: Findings) -> Section:
@@ -39,9 +40,9 @@ def serving(say: Translate, found: Findings) -> Section:
     for name, figure in figures.items():
         limit = limits.get(name)
         kept = "" if limit is None else say("kept") if limit["is_kept"] else say("broken")
-        rows.append(
-            (say(LIMITS[name]), _short(figure), f"{limit['limit']:g}" if limit else "–", kept)
-        )
+        is_gap = name == "parity_gap" and found.is_number
+        title = say(_GAP_OF_NUMBERS) if is_gap else say(LIMITS[name])
+        rows.append((title, _short(figure), f"{limit['limit']:g}" if limit else "–", kept))
     note = say("Parity: does the bundle that is served answer as the model that was trained?")
     columns = (say("Figure"), say("Value"), say("Limit"), "")
     blocks = (Table(columns, tuple(rows)), *_forms(say, found.body.get("forms", ())))

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from volano.core.pages import Callout, Section, numbers
 from volano.evals.automatic import automatic_finding
+from volano.evals.fairness import fairness_findings
 from volano.evals.findings import slice_name
 from volano.evals.fitting import course_of
 from volano.evals.forgetting import compare_skills
+from volano.evals.importance import strongest
+from volano.evals.numbers import coverage_finding
 from volano.evals.robustness import robustness_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from volano.core.pages import Block, Translate
     from volano.evals.findings import Findings
@@ -44,24 +47,14 @@ def summary(say: Translate, found: Findings) -> Section:
 
 def _strengths(say: Translate, found: Findings) -> Iterator[str]:
     body = found.body
-    accuracy, floor = body["metrics"]["accuracy"]["value"], body["guess"]["metrics"]["accuracy"]
-    text = "It answers {share} of {count} test examples right; guessing would get {floor}."
-    if found.candidate.body["confusion"] == []:
-        text = "It finds all labels of {share} of {count} test examples; guessing, of {floor}."
-    share, least = numbers.percent(accuracy), numbers.percent(floor)
-    yield say(text, share=share, count=numbers.count(body["num_examples"]), floor=least)
-    best = [row for row in _ranked(found)[::-1] if row["f1"] >= _STRONG][:_MOST]
-    if best and len(body["per_label"]) > _MOST:
-        yield say("Best at {labels}.", labels=_names(say, best))
-    error = body["metrics"]["calibration_error"]["value"]
-    if error <= _TRUSTED:
-        yield say(
-            "Its confidence can be taken at its word: it is {points} off on average.",
-            points=numbers.percent(error),
-        )
+    yield from _numbers_right(say, body) if found.is_number else _labels_right(say, found)
+    columns = strongest(say, body)
+    if columns:
+        yield columns
     finding = automatic_finding(say, found)
     if finding is not None and finding[0]:
         yield finding[1]
+    yield from (text for is_good, text in fairness_findings(say, found) if is_good)
     yield from (text for is_good, text in robustness_findings(say, found) if is_good)
     skills = compare_skills(found.candidate, found.champion)
     if skills is not None:
@@ -72,8 +65,62 @@ def _strengths(say: Translate, found: Findings) -> Iterator[str]:
         )
 
 
+def _labels_right(say: Translate, found: Findings) -> Iterator[str]:
+    """How many answers are right, how well rows are put in order, what it is best at."""
+    body = found.body
+    metrics = body["metrics"]
+    if "accuracy" not in metrics:
+        return
+    accuracy, floor = metrics["accuracy"]["value"], body["guess"]["metrics"]["accuracy"]
+    text = "It answers {share} of {count} test examples right; guessing would get {floor}."
+    if body["confusion"] == []:
+        text = "It finds all labels of {share} of {count} test examples; guessing, of {floor}."
+    share, least = numbers.percent(accuracy), numbers.percent(floor)
+    yield say(text, share=share, count=numbers.count(body["num_examples"]), floor=least)
+    curves = (body.get("order") or {}).get("curves", ())
+    if len(curves) == 1 and "roc_auc" in metrics:
+        yield say(
+            "Of two rows of which one is “{label}”, it gives that one the higher score in {share}; "
+            "a coin would in {floor}.",
+            label=curves[0]["label"],
+            share=numbers.percent(metrics["roc_auc"]["value"]),
+            floor=numbers.percent(0.5),
+        )
+    best = [row for row in _ranked(found)[::-1] if row["f1"] >= _STRONG][:_MOST]
+    if best and len(body["per_label"]) > _MOST:
+        yield say("Best at {labels}.", labels=_names(say, best))
+    error = metrics["calibration_error"]["value"]
+    if error <= _TRUSTED:
+        yield say(
+            "Its confidence can be taken at its word: it is {points} off on average.",
+            points=numbers.percent(error),
+        )
+
+
+def _numbers_right(say: Translate, body: Mapping[str, Any]) -> Iterator[str]:
+    """How far off answers are, how much of the truth they explain, whether intervals hold."""
+    metrics, guess = body["metrics"], body["guess"]["metrics"]
+    if "mae" in metrics:
+        yield say(
+            "Its answers are {error} off on average on {count} test examples; guessing would be "
+            "{floor} off.",
+            error=numbers.figure(metrics["mae"]["value"]),
+            count=numbers.count(body["num_examples"]),
+            floor=numbers.figure(guess["mae"]),
+        )
+    if metrics.get("r2", {"value": 0.0})["value"] > 0:
+        share = numbers.percent(metrics["r2"]["value"])
+        yield say("It explains {share} of how much the truth varies.", share=share)
+    finding = coverage_finding(say, body)
+    if finding is not None and finding[0]:
+        yield finding[1]
+
+
 def _faults(say: Translate, found: Findings) -> Iterator[str]:
     body = found.body
+    if not body.get("proven", True):
+        yield say("There is no truth to compare its answers with: nothing is proven of them.")
+    yield from (text for is_good, text in fairness_findings(say, found) if not is_good)
     weak = _weak(found)
     if weak:
         told = [f"{row['label']} ({numbers.metric(row['f1'])})" for row in weak]
@@ -85,14 +132,14 @@ def _faults(say: Translate, found: Findings) -> Iterator[str]:
             **mixed,
             all=next(r["support"] for r in body["per_label"] if r["label"] == mixed["truth"]),
         )
-    worst = _worst_slice(found)
+    worst, metric = _worst_slice(found), found.metric
     if worst:
         yield say(
             "Clearly weaker than on the whole on “{slice}”: {figure} against {whole}, "
             "on {count} examples.",
             slice=slice_name(say, worst),
-            figure=numbers.metric(worst[found.metric]["value"]),
-            whole=numbers.metric(body["metrics"][found.metric]["value"]),
+            figure=numbers.metric(worst[metric]["value"]),
+            whole=numbers.metric(body["metrics"][metric]["value"]),
             count=numbers.count(worst["num_examples"]),
         )
     unknown = body["unknown"] or {}
@@ -102,8 +149,11 @@ def _faults(say: Translate, found: Findings) -> Iterator[str]:
             label=unknown["label"],
             recall=numbers.percent(unknown["recall"]),
         )
+    coverage = coverage_finding(say, body)
+    if coverage is not None and not coverage[0]:
+        yield coverage[1]
     finding = automatic_finding(say, found)
-    error = body["metrics"]["calibration_error"]["value"]
+    error = body["metrics"].get("calibration_error", {"value": 0.0})["value"]
     # A threshold that was shown to hold asks nothing of the scale.
     if error > _TRUSTED and not (finding is not None and finding[0]):
         yield say(
@@ -148,7 +198,9 @@ def _advice(say: Translate, found: Findings) -> Iterator[str]:
     course = course_of(found.body.get("training", {}))
     if course is not None and course.is_still_falling:
         yield say("Train for more epochs: validation loss was still falling.")
-    if found.body["errors"]:
+    if found.body["errors"] and found.is_number:
+        yield say("Look through the worst errors below: some are wrong values.")
+    elif found.body["errors"]:
         yield say("Look through the worst errors below: some are wrong labels.")
 
 
@@ -176,13 +228,15 @@ def _mixed_up(found: Findings) -> dict[str, Any] | None:
 
 
 def _worst_slice(found: Findings) -> dict[str, Any] | None:
-    whole = found.body["metrics"].get(found.metric, {"value": 0.0})["value"]
+    metric = found.metric
+    whole = found.body["metrics"].get(metric, {"value": 0.0})["value"]
+    sign, nearest = (1, "high") if found.is_higher_better(metric) else (-1, "low")
     worse = [
         row
         for row in found.body["slices"]
         if row["num_examples"] >= 2 * _FEW_ROWS
-        and found.metric in row
-        and row[found.metric]["high"] < whole
-        and row[found.metric]["value"] < whole - _WORTH_SAYING
+        and metric in row
+        and sign * row[metric][nearest] < sign * whole
+        and sign * (whole - row[metric]["value"]) > _WORTH_SAYING * found.unit(metric)
     ]
-    return min(worse, key=lambda row: (row[found.metric]["value"], row["value"]), default=None)
+    return min(worse, key=lambda row: (sign * row[metric]["value"], row["value"]), default=None)

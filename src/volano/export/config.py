@@ -24,10 +24,11 @@ class ExportConfig(Config):
     Attributes:
         precision: of the weights; ``auto`` takes the smallest that keeps parity. Linear models
             have ``float16`` and ``float32``, encoders ``int8``, ``int8-dynamic``, ``bfloat16`` and
-            ``float32``; one that a model does not have is ``auto`` for it.
+            ``float32``; one that a model does not have is ``auto`` for it. Models of tables are
+            served as they were trained.
         engine: of encoders; ``auto`` takes the first of openvino and onnx that keeps parity.
-        score_gap: how far any score may lie from the training-time model's; in 8 bits and
-            ``bfloat16`` the mean distance may be four times that.
+        score_gap: how far any score may lie from the training-time model's (a number: in standard
+            deviations); in 8 bits and ``bfloat16`` the mean distance may be four times that.
         agreement: least share of reference rows on which both decide the same; in 8 bits and
             ``bfloat16`` five times as many may differ.
     """

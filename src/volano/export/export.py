@@ -20,15 +20,17 @@ from volano.core.errors import RefusedError, StoreError, Term
 from volano.core.nouns import Model
 from volano.export.config import NO_LIMITS
 from volano.export.forms import STAND_IN, Form, Source, forms_of
-from volano.export.parity import Parity, compare
+from volano.export.parity import Parity, compare, reference_rows
 from volano.models import Predictor
 from volano.models.bundle import read_spec
+from volano.models.predictor import join_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volano.core.events import Events
     from volano.export.config import ExportConfig, Limits
+    from volano.models.rows import Row
     from volano.store.artifacts import ArtifactStore
 
 __all__ = ["REFERENCE", "export"]
@@ -106,22 +108,24 @@ def export(
         ConfigError: no exporter knows this kind of encoder.
         MissingExtraError: a library that encoders are exported by is not installed.
     """
-    engine = read_spec(native.folder).engine
-    texts = pq.read_table(native.folder / REFERENCE, columns=["text"]).column("text").to_pylist()
+    spec = read_spec(native.folder)
+    rows = reference_rows(pq.read_table(native.folder / REFERENCE), spec)
     tried: list[_Tried] = []
     with ExitStack() as stack:
-        source = Source(native.folder, texts, Path(stack.enter_context(TemporaryDirectory())))
-        forms = forms_of(config, engine)
+        scratch = Path(stack.enter_context(TemporaryDirectory()))
+        texts = [join_text(row, spec.text) for row in rows]
+        source = Source(native.folder, texts, scratch)
+        forms = forms_of(config, spec)
         for place, form in enumerate(forms):
             events.progress("forms", place, len(forms))
             if form.precision == STAND_IN and tried and tried[-1].fault is None:
                 continue
             folder = stack.enter_context(store.draft())
-            tried.append(_try(config, source, form, folder))
+            tried.append(_try(config, source, form, folder, rows))
             if tried[-1].fault is not None:
                 told = "loses parity" if tried[-1].parity else "cannot be made here"
                 events.note(f"{form} {told}: {tried[-1].fault}")
-            elif engine == "linear" and tried[-1].is_within(limits):
+            elif spec.engine == "linear" and tried[-1].is_within(limits):
                 break
         chosen = _choose(native, tried, limits)
         assert chosen.parity is not None
@@ -136,7 +140,9 @@ def export(
         return store.keep(Model, chosen.folder, card)
 
 
-def _try(config: ExportConfig, source: Source, form: Form, folder: Path) -> _Tried:
+def _try(
+    config: ExportConfig, source: Source, form: Form, folder: Path, rows: Sequence[Row]
+) -> _Tried:
     reference = source.native / REFERENCE
     try:
         source.write(form, folder)
@@ -156,15 +162,15 @@ def _try(config: ExportConfig, source: Source, form: Form, folder: Path) -> _Tri
     if fault is not None and form.engine == "linear":
         return _Tried(form, folder, fault, parity)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return _Tried(form, folder, fault, parity, size, *_time(predictor, source.texts))
+    return _Tried(form, folder, fault, parity, size, *_time(predictor, rows))
 
 
-def _time(predictor: Predictor, texts: Sequence[str]) -> tuple[float, float]:
+def _time(predictor: Predictor, rows: Sequence[Row]) -> tuple[float, float]:
     """Median and 95th percentile of single requests, in milliseconds."""
-    column, taken = predictor.spec.text[0], []
+    taken = []
     for place in range(_WARM_UP + _TIMED):
         began = time.perf_counter()
-        predictor.predict([{column: texts[place % len(texts)]}])
+        predictor.predict([rows[place % len(rows)]])
         taken.append(1000 * (time.perf_counter() - began))
     p50, p95 = np.quantile(taken[_WARM_UP:], (0.5, 0.95))
     return float(p50), float(p95)

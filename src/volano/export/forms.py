@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.export.config import ExportConfig
+    from volano.models.bundle import Spec
 
-__all__ = ["STAND_IN", "Form", "Source", "forms_of"]
+__all__ = ["AS_TRAINED", "STAND_IN", "Form", "Source", "forms_of"]
 
+AS_TRAINED = "float64"  # of tables: small as they are, so there is nothing to win by rounding
 STAND_IN = "int8-dynamic"  # tried where int8, as small and as fast, does not hold
 # The smallest first.
 _LINEAR = (("linear", "float16"), ("linear", "float32"))
@@ -45,9 +47,11 @@ class Form:
         return self.precision if self.engine == "linear" else f"{self.engine} {self.precision}"
 
 
-def forms_of(config: ExportConfig, engine: str) -> tuple[Form, ...]:
-    """The forms to try for a native bundle of this engine, the smallest first."""
-    known = [Form(*names) for names in (_LINEAR if engine == "linear" else _ENCODER)]
+def forms_of(config: ExportConfig, spec: Spec) -> tuple[Form, ...]:
+    """The forms to try for a native bundle, the smallest first; of a table there is one."""
+    if spec.columns:
+        return (Form(spec.engine, AS_TRAINED),)
+    known = [Form(*names) for names in (_LINEAR if spec.engine == "linear" else _ENCODER)]
     for name in ("engine", "precision"):
         asked = getattr(config, name)
         named = [form for form in known if getattr(form, name) == asked]
@@ -76,14 +80,17 @@ class Source:
         self._write(self.native, form, folder)
 
     def _write(self, native: Path, form: Form, folder: Path) -> None:
-        engine = read_spec(native).engine
-        if engine == "ensemble":
+        spec = read_spec(native)
+        if spec.engine == "ensemble":
             self._write_parts(native, form, folder)
-        elif engine == "encoder":
+        elif spec.engine == "encoder":
             self._write_graph(native, form, folder)
+        elif spec.columns:
+            arrays, files = read_arrays(native), _files_of(native)
+            write_bundle(folder, replace(spec, form=form.precision), arrays, files)
         else:
             precision = "float32" if form.precision == "float32" else "float16"
-            spec = replace(read_spec(native), form=precision)
+            spec = replace(spec, form=precision)
             write_bundle(folder, spec, _cast(read_arrays(native), precision))
 
     def _write_parts(self, native: Path, form: Form, folder: Path) -> None:
@@ -126,6 +133,21 @@ class Source:
             graphs.to_onnx(native, path)
             self._graphs[native] = path
         return self._graphs[native]
+
+
+def _files_of(native: Path) -> dict[str, bytes]:
+    """What an engine of tables keeps beside its arrays, by relative path.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    from volano.models.trees import TREES
+
+    folder = native / TREES
+    try:
+        return {f"{TREES}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.txt"))}
+    except OSError as error:
+        raise damaged(folder, error) from None
 
 
 def _cast(arrays: Mapping[str, NDArray[Any]], form: str) -> dict[str, NDArray[Any]]:

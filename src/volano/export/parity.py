@@ -16,13 +16,18 @@ from volano.models import Predictor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from volano.export.config import ExportConfig
-    from volano.models.calibration import Floats
+    import pyarrow as pa
 
-__all__ = ["Parity", "measure_parity"]
+    from volano.export.config import ExportConfig
+    from volano.models.bundle import Spec
+    from volano.models.calibration import Floats
+    from volano.models.rows import Row
+
+__all__ = ["Parity", "compare", "measure_parity", "reference_rows"]
 
 _LOGIT_GAP = 0.05  # 16 bits cost up to 0.0015, a lost weighting of words 0.58 or more (measured)
 _TRACE = 1e-9
+_SAME = 1e-3  # standard deviations: a number that is off by no more is called the same
 
 # Of forms that round. MiniLM on Banking77 in int8: scale 0.993, noise 0.046, mean gap 0.008.
 _SCALE_GAP = 0.05
@@ -33,18 +38,23 @@ _NOISE = 0.1
 class Parity:
     """How far a bundle's answers lie from the training-time model's on the reference rows.
 
+    Of numbers every gap is in standard deviations of those that training answered.
+
     Attributes:
         rows: how many were compared.
-        score_gap: the largest distance of any label's score; 1 where a label is missing.
+        score_gap: the largest distance of any label's score; 1 where a label is missing. Of
+            numbers that of any number, or end of its interval.
         logit_gap: the largest distance of any score's logit, in standard deviations of all. On rows
             that it was trained on a model is so sure that scores hide what logits show.
-        agreement: share of rows on which both decide the same labels.
+        agreement: share of rows on which both decide the same labels; of numbers, give the same
+            to a thousandth.
         mean_gap: each row's largest distance of a score, as a mean over the rows.
         scale: the slope of logits over those of training: above 1 all answers are surer than they
             were; a lost temperature shows here.
         noise: the root mean square of what the slope leaves, in standard deviations.
         accuracy: share of rows decided as their truth says; None where truth was not kept.
         is_rounded: whether the form computes in so few bits that most rows differ a little.
+        is_number: whether it answers a number.
     """
 
     rows: int
@@ -56,6 +66,7 @@ class Parity:
     noise: float = 1.0
     accuracy: float | None = None
     is_rounded: bool = False
+    is_number: bool = False
 
     def holds(self, config: ExportConfig) -> bool:
         """Whether the gap is within the project's limits."""
@@ -83,6 +94,12 @@ class Parity:
                 scale=self.scale,
                 share=self.agreement,
             )
+        if self.is_number:
+            return Term(
+                "a number differs by {gap:.4f} standard deviations, {share:.2%} agree",
+                gap=self.score_gap,
+                share=self.agreement,
+            )
         return Term(
             "a score differs by {gap:.4f}, {share:.2%} agree",
             gap=self.score_gap,
@@ -106,11 +123,13 @@ def measure_parity(bundle: Path, reference: Path) -> Parity:
 def compare(predictor: Predictor, reference: Path) -> Parity:
     """As ``measure_parity``, of a bundle that is loaded already."""
     table = pq.read_table(reference)
+    rows = reference_rows(table, predictor.spec)
+    if predictor.spec.answers == "number":
+        return _compare_numbers(predictor, table, rows)
     is_rounded = predictor.spec.form in ROUNDED
     if tuple(json.loads(table.schema.metadata[b"labels"])) != predictor.labels:
         return Parity(table.num_rows, 1.0, 1.0, 0.0, is_rounded=is_rounded)
-    column = predictor.spec.text[0]
-    found_NC = predictor.scores([{column: text} for text in table.column("text").to_pylist()])
+    found_NC = predictor.scores(rows)
     expected_NC = np.array(table.column("scores").to_pylist())
     decided_NC = predictor.calibration.decide(found_NC, predictor.unknown_column)
     same_NC = decided_NC == np.array(table.column("decided").to_pylist())
@@ -132,6 +151,35 @@ def compare(predictor: Predictor, reference: Path) -> Parity:
         noise / spread,
         accuracy,
         is_rounded,
+    )
+
+
+def reference_rows(table: pa.Table, spec: Spec) -> list[Row]:
+    """The rows that were answered when the model was trained, as the Predictor takes them."""
+    if spec.columns:
+        return [json.loads(row) for row in table.column("row").to_pylist()]
+    return [{spec.text[0]: text} for text in table.column("text").to_pylist()]
+
+
+def _compare_numbers(predictor: Predictor, table: pa.Table, rows: list[Row]) -> Parity:
+    """Values, and the ends of their intervals where training kept them."""
+    answers = predictor.predict(rows)
+    names = [name for name in ("value", "low", "high") if name in table.column_names]
+    expected_NE = np.column_stack([table.column(name).to_numpy() for name in names])
+    found_NE = np.array([[getattr(answer, name) for name in names] for answer in answers])
+    spread = float(expected_NE[:, 0].std()) or 1.0
+    gap_N = np.nan_to_num(np.abs(found_NE - expected_NE), nan=np.inf).max(axis=1) / spread
+    slope, noise = _line(found_NE[:, :1], expected_NE[:, :1])
+    largest = float(gap_N.max())
+    return Parity(
+        table.num_rows,
+        largest,
+        largest,
+        float((gap_N <= _SAME).mean()),
+        float(gap_N.mean()),
+        slope,
+        noise / spread,
+        is_number=True,
     )
 
 

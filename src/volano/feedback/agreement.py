@@ -1,4 +1,7 @@
-"""How far people who labelled the same things agree, beyond what chance would give."""
+"""How far people who labelled the same things agree, beyond what chance would give.
+
+Numbers are compared by their distance, labels by being the same.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
-__all__ = ["Agreement", "cohen_kappa", "krippendorff_alpha", "measure_agreement"]
+__all__ = [
+    "Agreement",
+    "cohen_kappa",
+    "krippendorff_alpha",
+    "krippendorff_alpha_of_numbers",
+    "measure_agreement",
+]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Between all people on all things that two or more of them labelled."""
+    """Between all people on all things that two or more of them labelled.
+
+    ``kappas`` of each two people; numbers have none.
+    """
 
     num_shared: int
     share_agreeing: float
@@ -27,19 +39,22 @@ class Agreement:
         return asdict(self)
 
 
-def measure_agreement(answers: Iterable[tuple[Hashable, str, Hashable]]) -> Agreement | None:
-    """From (thing, person, label); None where no two people labelled the same thing.
+def measure_agreement(answers: Iterable[tuple[Hashable, str, Any]]) -> Agreement | None:
+    """From (thing, person, label or number); None where no two people spoke of the same thing.
 
     >>> measure_agreement([(1, "ann", "a"), (1, "bo", "a"), (2, "ann", "b"), (2, "bo", "b")]).alpha
     1.0
     """
-    by_thing: dict[Hashable, dict[str, Hashable]] = defaultdict(dict)
+    by_thing: dict[Hashable, dict[str, Any]] = defaultdict(dict)
     for thing, person, label in answers:
         by_thing[thing][person] = label
     shared = [labels for labels in by_thing.values() if len(labels) > 1]
     if not shared:
         return None
     agreeing = sum(len(set(labels.values())) == 1 for labels in shared)
+    if all(isinstance(label, float) for labels in shared for label in labels.values()):
+        distant = krippendorff_alpha_of_numbers([list(numbers.values()) for numbers in shared])
+        return Agreement(len(shared), agreeing / len(shared), distant, {})
     people = sorted({person for labels in shared for person in labels})
     kappas = {}
     for first, second in combinations(people, 2):
@@ -73,3 +88,25 @@ def krippendorff_alpha(units: Sequence[Sequence[Hashable]]) -> float | None:
     seen = sum(weight for (first, second), weight in coincidences.items() if first != second)
     by_chance = num * num - sum(total * total for total in totals.values())
     return None if by_chance == 0 else 1 - (num - 1) * seen / by_chance
+
+
+def krippendorff_alpha_of_numbers(units: Sequence[Sequence[float]]) -> float | None:
+    """Krippendorff 2011 with squared distances; None without any variation.
+
+    >>> krippendorff_alpha_of_numbers([[1.0, 1.0], [5.0, 5.0]])
+    1.0
+    """
+    paired = [values for values in units if len(values) > 1]
+    every = [value for values in paired for value in values]
+    if not every:
+        return None
+    middle = sum(every) / len(every)  # squares of what is left keep their digits
+    seen = sum(_distances(values, middle) / (len(values) - 1) for values in paired)
+    by_chance = _distances(every, middle)
+    return None if by_chance == 0 else 1 - (len(every) - 1) * seen / by_chance
+
+
+def _distances(values: Sequence[float], middle: float) -> float:
+    """Squared distances of all ordered pairs, summed."""
+    moved = [value - middle for value in values]
+    return 2 * (len(moved) * sum(value * value for value in moved) - sum(moved) ** 2)

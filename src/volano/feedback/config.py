@@ -22,7 +22,8 @@ class FeedbackConfig(Config):
     Attributes:
         corrections: whether a given label makes an Example.
         score_makes_label: the score from which an answer counts as confirmed.
-        agreement: how people must agree: ``unanimous``, ``majority``, or ``latest`` wins.
+        agreement: how people must agree: ``unanimous``, ``majority``, or ``latest`` wins; on a
+            number they agree where they say the same one.
         trusted: people whose word settles it.
         min_people: how many must have spoken.
         new_labels: what a label that no model knows does: wait for ``review``, or ``accept``.

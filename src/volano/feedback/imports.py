@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError
 from volano.feedback.agreement import Agreement, measure_agreement
+from volano.feedback.rules import target_today
 from volano.feedback.sheets import SheetRow, read_sheet, some_of, write_sheet
 from volano.store.predictions import find_predictions
 from volano.store.reviews import (
@@ -17,9 +18,10 @@ from volano.store.reviews import (
     answered_reviews,
     open_reviews,
 )
+from volano.tasks.numbers import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from volano.store.ledger import Ledger
@@ -53,12 +55,8 @@ def export_reviews(ledger: Ledger, task: Task, path: Path, *, replace: bool = Fa
     """
     items = open_reviews(ledger)
     found = find_predictions(ledger, [review.ref for review in items])
-    confidences = {
-        ref: prediction.output["confidence"]
-        for ref, prediction in found.items()
-        if "confidence" in prediction.output
-    }
-    return write_sheet(task, items, confidences, path, replace=replace)
+    outputs = {ref: prediction.output for ref, prediction in found.items()}
+    return write_sheet(task, items, outputs, path, replace=replace)
 
 
 def import_reviews(
@@ -72,6 +70,8 @@ def import_reviews(
 ) -> Imported:
     """Check a whole sheet, then keep all its answers or none; a row without a label stays open.
 
+    A label is what the task asks for: a number where it asks for one, which is never a new label.
+
     Args:
         ledger: where the items are.
         task: reads labels and their separator.
@@ -81,8 +81,8 @@ def import_reviews(
         new_labels: keep labels that were never seen.
 
     Raises:
-        DataError: ids nobody filed, labels never seen, one person saying two things of one item.
-            Lists the rows; none is kept.
+        DataError: ids nobody filed, labels never seen or no number where one is asked for, one
+            person saying two things of one item. Lists the rows; none is kept.
     """
     items = {i.id: i for i in (*open_reviews(ledger), *answered_reviews(ledger, skipped=True))}
     rows = read_sheet(path)
@@ -96,9 +96,20 @@ def import_reviews(
             lines=_lines(unknown),
         )
     filled = [row for row in rows if row.label]
+    no_number = [r for r in filled if task.answers == "number" and not target_today(task, r.label)]
+    if no_number:
+        raise DataError(
+            "{count} rows hold no number: {lines}",
+            where=str(path),
+            fix="write it with digits and a point, such as 1250.5, or leave it empty",
+            count=len(no_number),
+            lines=_lines(no_number),
+        )
     said = [_Said(r, items[r.review], _labels(task, r, path), r.by or by) for r in filled]
     seen = {label for i in items.values() for label in (*(i.target or ()), *(i.label or ()))}
-    strange = [s for s in said if not set(s.labels) <= seen.union(known_labels)]
+    known = seen.union(known_labels)
+    has_names = task.answers == "labels"
+    strange = [s for s in said if has_names and not set(s.labels) <= known]
     if strange and not new_labels:
         raise DataError(
             "{count} rows hold labels never seen: {lines}",
@@ -119,9 +130,10 @@ def import_reviews(
         skipped=len(rows) - len(filled),
         new_labels=tuple(sorted({label for s in strange for label in s.labels} - seen)),
         agreement=measure_agreement(
-            ((i.what, i.ref), i.by or "", i.label)
+            voice
             for i in answered_reviews(ledger)
             if (i.what, i.ref) in about
+            for voice in _voice(task, i)
         ),
     )
 
@@ -138,6 +150,17 @@ class _Said:
 
 def _lines(rows: Sequence[SheetRow]) -> str:
     return some_of([f"line {row.line}: {row.review} {row.label[:40]!r}" for row in rows])
+
+
+def _voice(task: Task, answered: ReviewItem) -> Iterator[tuple[tuple[str, str], str, Any]]:
+    """Thing, person, and what they said; nothing where it is no number and one is asked for."""
+    said: Any = answered.label
+    if task.answers == "number":
+        read = target_today(task, answered.label or ())
+        if not read:
+            return
+        said = number_of(read)
+    yield (answered.what, answered.ref), answered.by or "", said
 
 
 def _labels(task: Task, row: SheetRow, path: Path) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import UserError
+from volano.core.errors import DataError, UserError
 from volano.feedback.rules import given_labels
 from volano.store.predictions import add_feedback, find_predictions, list_feedback
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["describe_feedback", "read_feedback", "record_feedback"]
 
 _SEND = "send {example}"
-_EXAMPLE = '{"prediction": "<id>", "label": "...", "by": "..."}'
+_EXAMPLES = {
+    "labels": '{"prediction": "<id>", "label": "...", "by": "..."}',
+    "number": '{"prediction": "<id>", "label": 1250.5, "by": "..."}',
+}
 _SAYS_SOMETHING = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 _KEYS = ("prediction", "label", "score", "output", "comment", "by")
 _SIGNALS = _KEYS[1:5]
@@ -72,9 +75,14 @@ def record_feedback(
 
 def _note(task: Task, signal: Feedback, answer: Prediction | None) -> str:
     """What a sender who corrects an output should know: only labels are learned from here."""
-    labels = task.today(list(answer.output.get("scores") or ())) if answer is not None else ()
-    if signal.output is None or not labels or given_labels(task, signal, labels) is not None:
+    if signal.output is None or answer is None:
         return ""
+    labels = task.today(list(answer.output.get("scores") or ()))
+    is_told = bool(labels) or task.answers == "number"
+    if not is_told or given_labels(task, signal, labels) is not None:
+        return ""
+    if task.answers == "number":
+        return "the output is kept, but is no number; to correct the answer, send 'label'"
     return "the output is kept, but is none of the labels; to correct the answer, send 'label'"
 
 
@@ -96,7 +104,8 @@ def read_feedback(task: Task, body: object, *, max_batch: int = 1000) -> list[di
     """
     if isinstance(body, list):
         if not body:
-            raise UserError("the list is empty", where="body", fix=_SEND, example=_EXAMPLE)
+            example = _EXAMPLES[task.answers]
+            raise UserError("the list is empty", where="body", fix=_SEND, example=example)
         if len(body) > max_batch:
             raise UserError(
                 "{count} signals in one request; {limit} are allowed",
@@ -120,17 +129,13 @@ def describe_feedback(task: Task, max_batch: int = 1000) -> dict[str, Any]:
         }
         for key in ("output", "comment", "by")
     }
-    label = {"type": "string", "maxLength": _LIMITS["label"], "pattern": _SAYS_SOMETHING}
-    several = {"type": "array", "items": label, "minItems": 1}
-    if not task.is_multiple:
-        several["maxItems"] = 1
     signal = {
         "type": "object",
         "required": ["prediction"],
         "additionalProperties": False,
         "properties": {
             "prediction": texts["by"] | {"type": "string"},
-            "label": {"anyOf": [label, several, {"type": "null"}]},
+            "label": _describe_label(task),
             "score": {"type": ["number", "null"], "minimum": -1e300, "maximum": 1e300},
             **texts,
         },
@@ -144,7 +149,8 @@ def describe_feedback(task: Task, max_batch: int = 1000) -> dict[str, Any]:
         "required": ["recorded"],
         "properties": {"recorded": {"type": "array", "items": {"type": "object"}}},
     }
-    content = {"schema": {"anyOf": [signal, many]}, "example": json.loads(_EXAMPLE)}
+    example = json.loads(_EXAMPLES[task.answers])
+    content = {"schema": {"anyOf": [signal, many]}, "example": example}
     return {
         "summary": "Keep what somebody says about answers.",
         "requestBody": {"required": True, "content": {"application/json": content}},
@@ -157,10 +163,30 @@ def describe_feedback(task: Task, max_batch: int = 1000) -> dict[str, Any]:
     }
 
 
+def _describe_label(task: Task) -> dict[str, Any]:
+    label: dict[str, Any] = {
+        "type": "string",
+        "maxLength": _LIMITS["label"],
+        "pattern": _SAYS_SOMETHING,
+    }
+    if task.answers == "number":
+        label = {"type": "string", "pattern": r"^\s*[+-]?[0-9]", "maxLength": _LIMITS["label"]}
+    if task.input == "columns":
+        label = {"anyOf": [label, {"type": "number", "minimum": -1e300, "maximum": 1e300}]}
+    several = {"type": "array", "items": label, "minItems": 1}
+    if not task.is_multiple:
+        several["maxItems"] = 1
+    return {"anyOf": [label, several, {"type": "null"}]}
+
+
 def _signal(task: Task, sent: object, where: str) -> dict[str, Any]:
     if not isinstance(sent, dict):
         raise UserError(
-            "{place} is not an object", where=where, fix=_SEND, place=where, example=_EXAMPLE
+            "{place} is not an object",
+            where=where,
+            fix=_SEND,
+            place=where,
+            example=_EXAMPLES[task.answers],
         )
     for key in sent:
         if key not in _KEYS:
@@ -216,11 +242,15 @@ def _text(value: object, where: str, limit: int) -> str:
 
 
 def _labels(task: Task, value: object, where: str) -> list[str]:
+    if task.answers == "number":
+        return [_number(task, value, where)]
     separator = task.labels.separator
     if isinstance(value, str) and separator:
         pieces: list[object] = [piece for piece in value.split(separator) if piece.strip()]
     else:
         pieces = value if isinstance(value, list) else [value]
+    if task.input == "columns":  # a column of labels often holds 0 and 1
+        pieces = [_spelled(piece) for piece in pieces]
     labels = [_text(piece, where, _LIMITS["label"]).strip() for piece in pieces]
     if not labels or (len(labels) > 1 and not task.is_multiple):
         raise UserError(
@@ -231,6 +261,32 @@ def _labels(task: Task, value: object, where: str) -> list[str]:
             count=len(labels),
         )
     return list(dict.fromkeys(labels))
+
+
+def _spelled(piece: object) -> object:
+    """A number as the label that a source means by it; all else as it is."""
+    if isinstance(piece, bool) or not isinstance(piece, int | float):
+        return piece
+    return str(int(piece)) if float(piece).is_integer() else repr(piece)
+
+
+def _number(task: Task, value: object, where: str) -> str:
+    """A number, or a text that reads as one, in the spelling of targets."""
+    if isinstance(value, list) and len(value) == 1:
+        (value,) = value
+    is_one = isinstance(value, str | int | float) and not isinstance(value, bool)
+    try:
+        read = task.read_target(value) if is_one else None
+    except (DataError, OverflowError):
+        read = None
+    if not read:
+        raise UserError(
+            "{place} is not a number",
+            where=where,
+            fix="send the right number, such as 1250.5",
+            place=where,
+        )
+    return read[0]
 
 
 def _score(value: object, where: str) -> float:

@@ -104,9 +104,15 @@ def pick_reviews(
 def unsureness(output: Mapping[str, Any]) -> float:
     """How little an answer was sure: 0 certain, 1 a coin toss, more where it knew no label.
 
+    Of a number, how wide its interval is, in the number's own unit.
+
     >>> unsureness({"label": "a", "scores": {"a": 0.5, "b": 0.5}})
     1.0
+    >>> unsureness({"value": 12.0, "low": 10.5, "high": 13.0})
+    2.5
     """
+    if "value" in output:
+        return float(output["high"]) - float(output["low"])
     scores = sorted((float(s) for s in (output.get("scores") or {}).values()), reverse=True)
     if "labels" in output:
         unsure = 1 - 2 * min((abs(score - 0.5) for score in scores), default=0.0)

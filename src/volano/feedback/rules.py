@@ -1,5 +1,7 @@
 """From signals to labels: a pure function of what was answered, sent and reviewed.
 
+A label is a target as the task spells it: where a number is asked for, that number.
+
 A person's review outranks everything sent before it. Then labels that people sent, one voice per
 person (a signal without a name is a voice of its own). A score confirms an answer only where the
 project says so. Who disagrees goes to review, not into data.
@@ -11,6 +13,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from volano.core.errors import DataError
 from volano.feedback.votes import Decision, Fate, Outcome, Vote, decide
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ __all__ = [
     "known_labels",
     "predicted_labels",
     "settle",
+    "target_today",
 ]
 
 
@@ -109,8 +113,10 @@ def settle(
 
 
 def predicted_labels(task: Task, prediction: Prediction) -> tuple[str, ...]:
-    """The labels that were answered, under today's names."""
+    """What was answered, as a target: labels under today's names, or the number."""
     output = prediction.output
+    if task.answers == "number":
+        return target_today(task, output.get("value"))
     label = output.get("label")
     said = output.get("labels") or ([] if label is None else [label])
     return task.today([str(label) for label in said])
@@ -127,12 +133,27 @@ def known_labels(task: Task, signals: Signals, labels: Collection[str] = ()) -> 
 def given_labels(task: Task, sent: Feedback, known: Collection[str]) -> tuple[str, ...] | None:
     """The labels that a person wrote, under today's names; None where they wrote none.
 
-    A corrected output counts where it reads as labels that are known: any other is a text.
+    A corrected output counts where it reads as labels that are known, or as a number where one is
+    asked for: any other is a text.
     """
     if sent.label is not None:
-        return task.today(sent.label)
-    read = task.read_target(sent.output) if sent.output is not None else None
+        return target_today(task, sent.label)
+    if sent.output is None:
+        return None
+    if task.answers == "number":
+        return target_today(task, sent.output) or None
+    read = task.read_target(sent.output)
     return read if read and set(read) <= set(known) else None
+
+
+def target_today(task: Task, said: object) -> tuple[str, ...]:
+    """What somebody said, as today's target; empty where it is none, or none any more."""
+    if task.answers == "labels":
+        return task.today(said) if isinstance(said, list | tuple) else ()
+    try:
+        return task.read_target(said) or ()
+    except DataError:  # said when the project still answered labels
+        return ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +179,7 @@ class _About:
         if not votes:
             return Decision("nothing", fates=fates)
         decision = decide(votes, config)
-        is_new = not known.issuperset(decision.labels)
+        is_new = self.task.answers == "labels" and not known.issuperset(decision.labels)
         if decision.outcome == "label" and is_new and config.new_labels == "review":
             used: dict[str, Fate] = {
                 signal: "new-label" if fate == "used" else fate
@@ -185,7 +206,7 @@ class _About:
     def _review_votes(self, fates: dict[str, Fate]) -> list[Vote]:
         votes, settling = [], []
         for review in self.reviews:
-            signal, labels = f"review:{review.id:012d}", self.task.today(review.label or ())
+            signal, labels = f"review:{review.id:012d}", target_today(self.task, review.label or ())
             if not labels:
                 fates[signal] = "label-removed"
                 continue

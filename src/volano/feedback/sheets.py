@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from volano.core.encoding import decode
 from volano.core.errors import DataError, UserError
 from volano.core.hashing import to_json
+from volano.feedback.rules import target_today
+from volano.tasks.numbers import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from volano.store.reviews import ReviewItem
@@ -29,7 +31,9 @@ __all__ = ["SheetRow", "read_sheet", "some_of", "write_sheet"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _BEFORE = ("review", "why")
-_AFTER = ("answer", "confidence", "label", "by", "comment")
+# How sure an answer is: of a label its probability, of a number its interval.
+_SURE: Mapping[str, tuple[str, ...]] = {"labels": ("confidence",), "number": ("low", "high")}
+_AFTER = ("label", "by", "comment")
 _SAVE_AS = "save it as CSV (UTF-8)"
 _NEEDED = ("review", "label")
 
@@ -48,7 +52,7 @@ class SheetRow:
 def write_sheet(
     task: Task,
     items: Sequence[ReviewItem],
-    confidences: Mapping[str, float],
+    outputs: Mapping[str, Mapping[str, Any]],
     path: Path,
     *,
     replace: bool = False,
@@ -58,16 +62,20 @@ def write_sheet(
     Args:
         task: whose separator joins several labels.
         items: what waits for an answer.
-        confidences: by reference of the item, where there is one.
+        outputs: what was answered, by reference of the item, where it was.
         path: the file; one that is there already may hold somebody's work.
         replace: write over it all the same.
 
     Raises:
         UserError: the file is there already, or its folder is not.
     """
-    names = sorted({name for review in items for name in review.fields})
-    headers = {name: _header(name) for name in names}
-    columns = [*_BEFORE, *headers.values(), *_AFTER]
+    names = list(dict.fromkeys(name for review in items for name in review.fields))
+    if task.input == "text":
+        names.sort()  # columns of a table stay side by side as they came
+    sure = _SURE[task.answers]
+    ours = (*_BEFORE, "answer", *sure, *_AFTER)
+    headers = {name: f"{name} (input)" if _is_among(name, ours) else name for name in names}
+    columns = [*_BEFORE, *headers.values(), "answer", *sure, *_AFTER]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
     writer.writerow({name: _guarded(name) for name in columns})
@@ -76,15 +84,18 @@ def write_sheet(
         cells: dict[str, Any] = {headers[n]: value for n, value in review.fields.items()}
         cells |= {"review": review.id, "why": review.why}
         cells["answer"] = separator.join(review.target or ())
-        cells["confidence"] = confidences.get(review.ref, "")
+        if task.answers == "number" and (read := target_today(task, review.target or ())):
+            cells["answer"] = number_of(read)
+        output = outputs.get(review.ref, {})
+        cells |= {name: output.get(name, "") for name in sure}
         writer.writerow({name: _guarded(cell) for name, cell in cells.items()})
     _save(text.getvalue(), path, replace=replace)
     return len(items)
 
 
-def _header(name: str) -> str:
-    """A column of the project that has one of our names gets another for the sheet."""
-    return f"{name} (input)" if name.strip().lower() in {*_BEFORE, *_AFTER} else name
+def _is_among(name: str, ours: Collection[str]) -> bool:
+    """Whether a column of the project has one of our names: it gets another for the sheet."""
+    return name.strip().lower() in ours
 
 
 def _guarded(cell: object) -> str:

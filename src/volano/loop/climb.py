@@ -69,8 +69,9 @@ def open_named_bases(steps: Steps) -> None:
     config, hub = steps.config, steps.project.hub
     if config.train.learner == "auto":
         return
-    plan = plan_learners(config.train, steps.project.task, hub.learners, config.effort)
-    deep = [learner for learner in plan if hub.learners[learner].needs_base]
+    known = hub.learners_of(steps.project.task)
+    plan = plan_learners(config.train, steps.project.task, known, config.effort)
+    deep = [learner for learner in plan if known[learner].needs_base]
     if not deep:
         return
     from volano.train.encoders.base import need_packages
@@ -115,7 +116,7 @@ class Climb:
 
     def __post_init__(self) -> None:
         project = self.steps.project
-        self._known = project.hub.learners
+        self._known = project.hub.learners_of(project.task)
         self._is_auto = project.config.train.learner == "auto"
         config = project.config
         self._config, _ = resolve_train(config.train, config.effort, config.seed)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UnknownNameError
 from volano.core.nouns import Model
+from volano.models import Predictor
 from volano.models.bundle import read_arrays
 from volano.models.routing import Curve, explained
 from volano.store import releases, turns
@@ -28,6 +29,12 @@ _FOUND = {
     "train.encoder.max_tokens": "max_tokens",
     "train.optimizer.lr": "lr",
 }
+# Settings that only models of texts, or only models of tables, go by.
+_ONLY = {
+    "text": ("train.base", "train.encoder.", "train.lora.", "train.distil."),
+    "columns": ("train.trees.", "train.mlp."),
+}
+_DEFAULT = "default"
 _DEEP = "one that trains an encoder is left out where held-out rows show that it cannot be taken"
 
 
@@ -52,27 +59,56 @@ def explain(project: Project, section: str) -> list[dict[str, Any]]:
             rows += _rows(name, value)
         else:
             rows.append(_row(name, value, name in config.model_fields_set))
+        if name == "data" and project.task.input == "columns":
+            rows += _explain_columns(project)
     return rows
+
+
+def _explain_columns(project: Project) -> list[dict[str, Any]]:
+    """What each column of a table is to the champion, and why; nothing before there is one."""
+    champion = releases.champion(project.ledger) if project.state.exists() else None
+    if champion is None:
+        return []
+    predictor = Predictor.load(project.store.open(Model, champion.model).folder)
+    if predictor.featuriser is None:
+        return []
+    return [
+        {
+            "key": f"data.fields.kinds.{column.name}",
+            "value": column.kind,
+            "why": f"{column.because}, in the champion's training rows",
+        }
+        for column in predictor.featuriser.columns
+    ]
 
 
 def _explain_train(project: Project) -> list[dict[str, Any]]:
     config = project.config
     resolved, derived = resolve_train(config.train, config.effort, config.seed)
     why = {fact.key: fact.why for fact in derived}
-    rows, found = _rows("train", config.train), _found(project)
+    others = tuple(key for of, keys in _ONLY.items() if of != project.task.input for key in keys)
+    rows = [
+        row
+        for row in _rows("train", config.train)
+        if row["why"] != _DEFAULT or not row["key"].startswith(others)
+    ]
+    found = _found(project)
     for row in rows:
         if row["value"] == "auto" and row["key"] in found:
             row["why"] += f"; {found[row['key']]}"
         if row["key"] in why:
             row["value"] = _at(resolved, row["key"])
             row["why"] = why[row["key"]]
-    known = project.hub.learners
+    known = project.hub.learners_of(project.task)
     learners = plan_learners(resolved, project.task, known, config.effort)
     told = "train.learner names it; the first is the baseline"
     if config.train.learner == "auto":
         told = "cheapest first; a dearer one must beat it on held-out rows"
         is_deep = any(known[name].needs_base for name in learners)
-        told += f"; {_DEEP}" if is_deep else "; train.base adds encoders"
+        if is_deep:
+            told += f"; {_DEEP}"
+        elif project.task.input == "text":
+            told += "; train.base adds encoders"
     return [*rows, {"key": "train (plan)", "value": ", ".join(learners), "why": told}]
 
 
@@ -131,4 +167,4 @@ def _rows(name: str, value: BaseModel) -> list[dict[str, Any]]:
 
 
 def _row(key: str, value: Any, is_written: bool) -> dict[str, Any]:
-    return {"key": key, "value": value, "why": "volano.yaml or --set" if is_written else "default"}
+    return {"key": key, "value": value, "why": "volano.yaml or --set" if is_written else _DEFAULT}

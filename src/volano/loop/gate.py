@@ -14,13 +14,44 @@ from volano.core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
 
+    from volano.evals.config import EvaluateConfig
     from volano.tasks.scoring import Metric
     from volano.tasks.task import Task
 
-__all__ = ["GateConfig", "History", "gate_metric"]
+__all__ = ["FairnessLimits", "GateConfig", "History", "fairness_limits", "gate_metric"]
 
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Gap = Annotated[float, Field(ge=0, allow_inf_nan=False)] | Literal["off"]
+
+
+class FairnessLimits(Config):
+    """How far the groups of ``evaluate.fairness`` may lie apart, the largest less the smallest.
+
+    Attributes:
+        selection_rate_gap: of how often the positive label is answered.
+        true_positive_gap: of how often it is answered where it is true.
+        false_positive_gap: of how often it is answered where it is not.
+        error_gap: of how often answers are wrong; of numbers, of the mean absolute error in
+            standard deviations of the truth.
+        mean_error_gap: of numbers, of the mean error in standard deviations of the truth.
+    """
+
+    selection_rate_gap: _Gap = "off"
+    true_positive_gap: _Gap = "off"
+    false_positive_gap: _Gap = "off"
+    error_gap: _Gap = "off"
+    mean_error_gap: _Gap = "off"
+
+
+# The figure that each limit is about, of labels and of numbers.
+_LIMITED = {
+    "selection_rate_gap": {"labels": "selection_rate"},
+    "true_positive_gap": {"labels": "true_positive_rate"},
+    "false_positive_gap": {"labels": "false_positive_rate"},
+    "error_gap": {"labels": "error_rate", "number": "absolute_error"},
+    "mean_error_gap": {"number": "mean_error"},
+}
 
 
 class GateConfig(Config):
@@ -28,11 +59,12 @@ class GateConfig(Config):
 
     Attributes:
         metric: what decides; ``auto`` is the task's own.
-        margin: the smallest gain worth having, in units of the metric.
+        margin: the smallest gain worth having, in units of the metric; of a number's error, as a
+            share of what guessing is off.
         level: of the paired interval; each tail is the chance of one kind of wrong verdict.
         resamples: draws behind the interval.
         slices: fields whose values may not get worse; ``auto`` is every slice of the report and
-            every label.
+            every label (where mistakes have costs, every slice).
         slice_minimum: slices with fewer test examples are not judged.
         slice_tolerance: a loss up to this never refuses, however sure.
         latency_ms: the longest 95th percentile of one request.
@@ -41,6 +73,7 @@ class GateConfig(Config):
             encoder in fewer bits the mean distance may be four times that.
         parity_agreement: the least share of reference rows decided as in training; an encoder in
             fewer bits may decide five times as many otherwise.
+        fairness: how far groups of people may lie apart.
         reuse_budget: verdicts on one test set at full level; later ones must be surer.
     """
 
@@ -55,6 +88,7 @@ class GateConfig(Config):
     size_mb: _Positive | Literal["off"] = "off"
     parity_gap: float = Field(0.005, gt=0, le=1)
     parity_agreement: float = Field(0.999, ge=0, le=1)
+    fairness: FairnessLimits = FairnessLimits()
     reuse_budget: int = Field(20, ge=1)
 
     @property
@@ -126,3 +160,39 @@ def gate_metric(config: GateConfig, task: Task) -> Metric:
             better=task.default_metric,
         )
     return metric
+
+
+def fairness_limits(
+    config: GateConfig, task: Task, evaluate: EvaluateConfig | None = None
+) -> dict[str, float]:
+    """The largest gap allowed of each figure that has a limit, by figure.
+
+    Args:
+        config: the gate.
+        task: labels and numbers have different figures.
+        evaluate: where it is given, it must name groups if there is a limit.
+
+    Raises:
+        ConfigError: a limit is not about such answers, or nobody says which groups to compare.
+    """
+    found = {}
+    for name, limit in config.fairness.model_dump().items():
+        if limit == "off":
+            continue
+        if task.answers not in _LIMITED[name]:
+            raise ConfigError(
+                "{name} is no limit of {task}",
+                where=f"gate.fairness.{name}",
+                fix="take it out, or name one of {known}",
+                name=name,
+                task=task.name,
+                known=", ".join(one for one, about in _LIMITED.items() if task.answers in about),
+            )
+        found[_LIMITED[name][task.answers]] = float(limit)
+    if found and evaluate is not None and not evaluate.fairness.fields:
+        raise ConfigError(
+            "gate.fairness limits gaps between groups, and nobody says which groups",
+            where="evaluate.fairness.fields",
+            fix="name the columns whose values are the groups, such as [sex]",
+        )
+    return found

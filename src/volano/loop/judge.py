@@ -2,13 +2,14 @@
 
 REJECT: a limit is broken, a slice is clearly worse, or the whole is. PROMOTE: the interval of the
 gain lies above zero and the gain is worth its margin. HOLD: everything between, with the number of
-labels that would tell. Without a champion, the candidate must beat guessing.
+labels that would tell. Without a champion, the candidate must beat guessing. Of a task without
+truth nothing is proven: there the checks decide alone.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,22 +18,23 @@ from volano.core.errors import DataError, StoreError
 from volano.core.nouns import Decision, Verdict
 from volano.core.seeds import derive_seed
 from volano.loop import reasons
-from volano.loop.gate import GateConfig, History, gate_metric
+from volano.loop.gate import GateConfig, History, fairness_limits, gate_metric
 from volano.loop.label_changes import compare_labels, unlearned
-from volano.loop.limits import check_limits
+from volano.loop.limits import check_fairness, check_limits
 from volano.loop.paired import Comparison, compare, labels_needed
-from volano.loop.reasons import Reason, few, percent, signed
-from volano.loop.scored import Scored, commonest, scored_pair
+from volano.loop.reasons import Reason, few, figure, percent
+from volano.loop.scored import Scored, commonest, guessing, scored_pair
 from volano.loop.slice_tests import SliceResult, compare_slices, nearly_all
 from volano.tasks.resampling import Draws
-from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from volano.core.nouns import Answer
+    from volano.loop.limits import Fairness
+    from volano.tasks.outcomes import Outcomes
     from volano.tasks.scoring import Metric
     from volano.tasks.task import Task
 
@@ -45,14 +47,33 @@ _EXACT = 1e-12  # 0.92 - 0.91 is a gain of 0.01
 
 @dataclass(frozen=True)
 class _Bench:
-    """What every rule below looks at."""
+    """What every rule below looks at.
+
+    Attributes:
+        config: the gate.
+        metric: what decides.
+        draws: how the examples are drawn again.
+        history: earlier verdicts on them.
+        size: what guessing is off, where the metric is the error of a number; it is measured in
+            units of the target, and a margin is a share of it. None where it has no such units.
+    """
 
     config: GateConfig
     metric: Metric
     draws: Draws
     history: History
+    size: float | None = None
 
-    def compare(self, candidate: LabelOutcomes, champion: LabelOutcomes) -> Comparison:
+    @property
+    def margin(self) -> float:
+        """The smallest gain worth having, in units of the metric."""
+        return self.config.margin * (1.0 if self.size is None else self.size)
+
+    def written(self, value: float, *, is_signed: bool = False) -> str:
+        """A figure of the metric, or a difference of two."""
+        return figure(value, self.size, is_signed=is_signed)
+
+    def compare(self, candidate: Outcomes, champion: Outcomes) -> Comparison:
         return compare(
             self.metric,
             candidate,
@@ -68,7 +89,7 @@ class _Bench:
         """The same on some of the examples."""
         units = np.unique(self.draws.unit_N[rows_N], return_inverse=True)[1].astype(np.int64)
         draws = Draws(units, self.draws.num, self.draws.seed)
-        part = _Bench(self.config, self.metric, draws, self.history)
+        part = replace(self, draws=draws)
         return part.compare(candidate.outcomes.at(rows_N), champion.outcomes.at(rows_N))
 
 
@@ -78,7 +99,7 @@ class _Ruling:
 
     decision: Decision
     because: tuple[Reason, ...]
-    comparison: Comparison
+    comparison: Comparison | None
     needed: int | None = None
     checks: dict[str, Any] = field(default_factory=dict)
 
@@ -103,40 +124,97 @@ def judge(
         seed: of the draws.
 
     Raises:
+        ConfigError: a limit on fairness is not about such answers.
         DataError: there is nothing to judge on.
         StoreError: the two were scored on different examples.
     """
-    metric = gate_metric(config, task)
-    if not candidate.ids:
-        raise DataError(
-            "there are no test examples to judge on", fix="label more rows, or give a test file"
-        )
-    draws = Draws(candidate.unit_N, config.resamples, derive_seed(seed, "judge"))
-    bench = _Bench(config, metric, draws, history)
-    if champion is None:
-        ruling = _against_guess(bench, candidate)
-    else:
-        _refuse_strangers(candidate, champion)
-        ruling = _against_champion(bench, candidate, champion)
+    metric, gaps = gate_metric(config, task), fairness_limits(config, task)
     limits, broken = check_limits(config, candidate)
-    decision: Decision = "REJECT" if broken else ruling.decision
-    said = (*broken, *ruling.because, *_too_few(bench, ruling), *_reuse(bench, ruling))
+    if not candidate.ids:
+        if task.needs_target:
+            raise DataError(
+                "there are no test examples to judge on", fix="label more rows, or give a test file"
+            )
+        decision, said = _unproven(limits, broken)
+        return _verdict(decision, said, candidate, champion, {"limits": limits, "proven": False})
+    if champion is not None:
+        _refuse_strangers(candidate, champion)
+    draws = Draws(candidate.unit_N, config.resamples, derive_seed(seed, "judge"))
+    bench = _Bench(config, metric, draws, history, _size(task, metric, candidate))
+    ruling = _ruling(bench, candidate, champion)
+    fairness = check_fairness(gaps, candidate, champion, draws)
+    decision = _decision(ruling, broken, fairness)
+    said = (
+        *broken, *fairness.broken, *ruling.because, *fairness.doubtful, *fairness.notes,
+        *_too_few(bench, ruling), *_reuse(bench, ruling),
+    )  # fmt: skip
+    checks = {
+        **_figures(bench, ruling),
+        **ruling.checks,
+        "limits": limits,
+        **({"fairness": list(fairness.checks)} if gaps else {}),
+    }
+    verdict = _verdict(decision, said, candidate, champion, checks)
+    return replace(
+        verdict,
+        metric=metric.name,
+        effect=ruling.comparison.gain if ruling.comparison else None,
+        labels_needed=ruling.needed if decision == "HOLD" else None,
+    )
+
+
+def _decision(ruling: _Ruling, broken: Sequence[Reason], fairness: Fairness) -> Decision:
+    """A limit is stronger than any gain; where it is not shown to hold, the candidate waits."""
+    if broken or fairness.broken:
+        return "REJECT"
+    return "HOLD" if fairness.doubtful and ruling.decision == "PROMOTE" else ruling.decision
+
+
+def _verdict(
+    decision: Decision,
+    said: Sequence[Reason],
+    candidate: Scored,
+    champion: Scored | None,
+    checks: Mapping[str, Any],
+) -> Verdict:
     return Verdict(
         decision,
         tuple(map(str, said)),
         candidate=candidate.name,
         champion=champion.name if champion else "",
-        metric=metric.name,
-        effect=ruling.comparison.gain,
-        labels_needed=ruling.needed if decision == "HOLD" else None,
         checks={
-            **_figures(bench, ruling.comparison),
-            **ruling.checks,
-            "limits": limits,
+            **checks,
             "learner": {"name": candidate.learner, "is_baseline": candidate.is_baseline},
             "reasons": [reason.to_dict() for reason in said],
         },
     )
+
+
+def _unproven(
+    limits: Mapping[str, Mapping[str, Any]], broken: Sequence[Reason]
+) -> tuple[Decision, tuple[Reason, ...]]:
+    """Without truth: the checks alone; nothing that was not checked is promoted."""
+    if broken:
+        return "REJECT", tuple(broken)
+    if not limits:
+        return "HOLD", (Reason(reasons.UNCHECKED, {}),)
+    return "PROMOTE", (Reason(reasons.UNPROVEN, {"checks": ", ".join(limits)}),)
+
+
+def _size(task: Task, metric: Metric, candidate: Scored) -> float | None:
+    """What guessing is off, of metrics in units of a number."""
+    if task.answers != "number" or metric.better == "higher" or candidate.guess is None:
+        return None
+    return metric.of(guessing(candidate.guess, candidate.outcomes))
+
+
+def _ruling(bench: _Bench, candidate: Scored, champion: Scored | None) -> _Ruling:
+    if not math.isfinite(bench.metric.of(candidate.outcomes)):
+        values = {"metric": bench.metric.name, "num": str(len(candidate.ids))}
+        return _Ruling("HOLD", (Reason(reasons.NO_VALUE, values),), None)
+    if champion is None:
+        return _against_guess(bench, candidate)
+    return _against_champion(bench, candidate, champion)
 
 
 def _refuse_strangers(candidate: Scored, champion: Scored) -> None:
@@ -164,11 +242,11 @@ def _against_champion(bench: _Bench, candidate: Scored, champion: Scored) -> _Ru
     decision: Decision = "HOLD"
     if worse or found.is_worse:
         decision, because = "REJECT", _losses(bench, found, worse, len(slices))
-    elif _never_differ(bench.metric, ours, theirs):
+    elif found.gain.value == 0 and _never_differ(bench.metric, ours, theirs):
         because = [_no_difference(bench, found, ours, theirs)]
     elif not found.is_better:
         because, needed = _undecided(bench, found)
-    elif found.gain.value < bench.config.margin - _EXACT:
+    elif found.gain.value < bench.margin - _EXACT:
         because = [_said(reasons.UNDER_MARGIN, bench, found)]
     else:
         decision, because = "PROMOTE", [_said(reasons.GAIN, bench, found)]
@@ -199,21 +277,19 @@ def _slice_reason(result: SliceResult, looked: int) -> Reason:
     return Reason(reasons.SLICE, values)
 
 
-def _never_differ(metric: Metric, ours: LabelOutcomes, theirs: LabelOutcomes) -> bool:
+def _never_differ(metric: Metric, ours: Outcomes, theirs: Outcomes) -> bool:
     return np.array_equal(metric.parts(ours), metric.parts(theirs))
 
 
-def _no_difference(
-    bench: _Bench, found: Comparison, ours: LabelOutcomes, theirs: LabelOutcomes
-) -> Reason:
-    count = int((ours.decided_NC != theirs.decided_NC).any(axis=1).sum())
+def _no_difference(bench: _Bench, found: Comparison, ours: Outcomes, theirs: Outcomes) -> Reason:
+    count = int(ours.differs_N(theirs).sum())
     if count == 0:
         return Reason(reasons.ALIKE, {"num": str(found.num_examples)})
     return _said(reasons.SAME_FIGURE, bench, found, count=str(count))
 
 
 def _undecided(bench: _Bench, found: Comparison) -> tuple[list[Reason], int | None]:
-    config, margin = bench.config, bench.config.margin
+    config, margin = bench.config, bench.margin
     because = [_said(reasons.UNDECIDED, bench, found)]
     if found.gain.low > 0 and found.floor <= 0:
         because.append(_must_be_surer(bench, found))
@@ -237,7 +313,7 @@ def _must_be_surer(bench: _Bench, found: Comparison) -> Reason:
     values = {
         "verdicts": str(bench.history.looks),
         "level": percent(1 - 2 * bench.history.tail(bench.config)),
-        "floor": signed(found.floor),
+        "floor": bench.written(found.floor, is_signed=True),
         "budget": str(bench.config.reuse_budget),
     }
     return Reason(reasons.MUST_BE_SURER, values)
@@ -246,27 +322,21 @@ def _must_be_surer(bench: _Bench, found: Comparison) -> Reason:
 def _against_guess(bench: _Bench, candidate: Scored) -> _Ruling:
     if candidate.guess is None:
         raise ValueError("the first model is compared with guessing: Scored.guess is missing")
-    found = bench.compare(candidate.outcomes, _guessing(candidate.guess, candidate.outcomes))
+    found = bench.compare(candidate.outcomes, guessing(candidate.guess, candidate.outcomes))
     is_better = found.is_better
     text = reasons.FIRST if is_better else reasons.GUESS
     decision: Decision = "PROMOTE" if is_better else "REJECT"
-    because = _said(text, bench, found, label=few(candidate.guess.labels))
-    checks = {"guess": {"labels": list(candidate.guess.labels), bench.metric.name: found.champion}}
+    because = _said(text, bench, found, label=_told(candidate.guess))
+    guess: dict[str, Any] = {"labels": list(candidate.guess.labels)}
+    if candidate.guess.value is not None:
+        guess = {"value": candidate.guess.value}
+    checks = {"guess": {**guess, bench.metric.name: found.champion}}
     return _Ruling(decision, (because, *unlearned(candidate)), found, checks=checks)
 
 
-def _guessing(guess: Answer, outcomes: LabelOutcomes) -> LabelOutcomes:
-    """The same answer on every example."""
-    decided_C = np.isin(outcomes.labels, guess.labels)
-    scores_C = np.array([guess.scores.get(label, 0.0) for label in outcomes.labels])
-    shape = outcomes.truth_NC.shape
-    return LabelOutcomes(
-        outcomes.labels,
-        outcomes.truth_NC,
-        np.broadcast_to(decided_C, shape),
-        np.broadcast_to(scores_C, shape),
-        outcomes.is_multiple,
-    )
+def _told(guess: Answer) -> str:
+    """The guess as a sentence quotes it."""
+    return few(guess.labels) if guess.value is None else f"{guess.value:.4g}"
 
 
 def _too_few(bench: _Bench, ruling: _Ruling) -> list[Reason]:
@@ -276,7 +346,7 @@ def _too_few(bench: _Bench, ruling: _Ruling) -> list[Reason]:
     """
     tail = bench.history.tail(bench.config)
     least = math.ceil(-math.log2(tail)) - 1
-    units = ruling.comparison.num_units
+    units = ruling.comparison.num_units if ruling.comparison else least
     if units >= least:
         return []
     values = {"num": str(units), "least": str(least), "level": percent(1 - 2 * tail)}
@@ -288,7 +358,7 @@ def _reuse(bench: _Bench, ruling: _Ruling) -> list[Reason]:
     if bench.history.looks < bench.config.reuse_budget:
         return []
     values = {
-        "num": str(ruling.comparison.num_examples),
+        "num": str(bench.draws.unit_N.size),
         "verdicts": str(bench.history.looks),
         "luck": percent(bench.history.luck(bench.config)),
     }
@@ -298,28 +368,34 @@ def _reuse(bench: _Bench, ruling: _Ruling) -> list[Reason]:
 def _said(text: str, bench: _Bench, found: Comparison, **more: str) -> Reason:
     values = {
         "metric": bench.metric.name,
-        "candidate": f"{found.candidate:.3f}",
-        "champion": f"{found.champion:.3f}",
-        "gain": signed(found.gain.value),
-        "low": signed(found.gain.low),
-        "high": signed(found.gain.high),
+        "candidate": bench.written(found.candidate),
+        "champion": bench.written(found.champion),
+        "gain": bench.written(found.gain.value, is_signed=True),
+        "low": bench.written(found.gain.low, is_signed=True),
+        "high": bench.written(found.gain.high, is_signed=True),
         "level": percent(bench.config.level),
         "num": str(found.num_examples),
-        "margin": f"{bench.config.margin:g}",
+        "margin": f"{bench.margin:g}" if bench.size is None else bench.written(bench.margin),
         "power": percent(_POWER),
     }
     return Reason(text, values | more)
 
 
-def _figures(bench: _Bench, found: Comparison) -> dict[str, Any]:
-    history, config = bench.history, bench.config
+def _figures(bench: _Bench, ruling: _Ruling) -> dict[str, Any]:
+    history, config, found = bench.history, bench.config, ruling.comparison
+    figures: dict[str, Any] = {}
+    if found is not None:
+        figures = {
+            bench.metric.name: {"candidate": found.candidate, "champion": found.champion},
+            "standard_error": found.error,
+            "luck": found.luck,
+        }
     return {
-        bench.metric.name: {"candidate": found.candidate, "champion": found.champion},
+        **figures,
         "level": config.level,
-        "standard_error": found.error,
-        "num_examples": found.num_examples,
-        "num_units": found.num_units,
-        "luck": found.luck,
+        "margin": bench.margin,
+        "num_examples": bench.draws.unit_N.size,
+        "num_units": bench.draws.num_units,
         "reuse": {
             "verdicts": history.looks,
             "budget": config.reuse_budget,

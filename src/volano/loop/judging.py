@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from volano.core.errors import StoreError, UserError
 from volano.core.hashing import SHORT, hash_json
 from volano.core.nouns import Dataset, Model, Report, Verdict
-from volano.loop.gate import History
+from volano.loop.gate import History, fairness_limits
 from volano.loop.reasons import CAME_BACK, RENAMED, SAME_MODEL, Reason, adding
 from volano.store import releases, turns
 
@@ -53,18 +53,19 @@ def _opponent(steps: Steps, candidate: str) -> str | None:
 
 
 def _require_columns(champion: Model, data: Dataset, report: Report) -> None:
-    """A champion whose text column has gone would be judged on texts that it cannot see."""
+    """A champion whose column has gone would be judged on rows that it cannot see whole."""
     from volano.models.bundle import read_spec
 
     fields = data.examples.schema.field("fields").type
     here = {fields.field(place).name for place in range(fields.num_fields)}
-    gone = [name for name in read_spec(champion.folder).text if name not in here]
+    spec = read_spec(champion.folder)
+    gone = [name for name in spec.reads if name not in here]
     if gone:
         raise UserError(
             "the champion {champion} reads {column!r}, which the data no longer has",
-            where="data.fields.text",
+            where="data.fields.text" if spec.text else "data.fields",
             fix="name the column as before, or volano promote model:{model} "
-            '--because "the text column was renamed"',
+            '--because "the column was renamed"',
             champion=champion.ref,
             column=gone[0],
             model=report.body["model"][:SHORT],
@@ -98,6 +99,7 @@ def _compared(steps: Steps, report: Report, standing: Report | None) -> Verdict:
     from volano.loop.scored import scored_pair
 
     project, gate = steps.project, steps.config.gate
+    fairness_limits(gate, project.task, steps.config.evaluate)
     candidate, champion = scored_pair(project.task, report, standing)
     history = History.of_examples(_earlier_tests(steps), _test_ids(report))
     verdict = judge(gate, project.task, candidate, champion, history, seed=steps.config.seed)
@@ -124,8 +126,8 @@ def _earlier_tests(steps: Steps) -> list[set[str]]:
 def _test_ids(report: Report) -> set[str]:
     import pyarrow.parquet as pq
 
-    path = report.folder / "answers.parquet"
-    return set(pq.read_table(path, columns=["id"]).column("id").to_pylist())
+    table = pq.read_table(report.folder / "answers.parquet", columns=["id", "truth"])
+    return set(table.filter(table.column("truth").is_valid()).column("id").to_pylist())
 
 
 def _renamed(project: Project, standing: Report) -> tuple[str, ...]:

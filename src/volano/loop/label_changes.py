@@ -12,6 +12,7 @@ import numpy as np
 
 from volano.loop import reasons
 from volano.loop.reasons import Reason, few, signed
+from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,12 @@ __all__ = ["compare_labels", "unlearned"]
 def compare_labels(
     candidate: Scored, champion: Scored, compare_rows: CompareRows
 ) -> tuple[list[Reason], dict[str, Any]]:
-    """What added and removed labels did to the comparison, and the gain on labels both know."""
+    """What added and removed labels did to the comparison, and the gain on labels both know.
+
+    A number has no labels, and nothing to say here.
+    """
+    if not isinstance(candidate.outcomes, LabelOutcomes):
+        return [], {}
     new_C, rows_N = _outside(champion)
     labels = np.array(candidate.outcomes.labels, dtype=object)
     checks: dict[str, Any] = {"new": labels[new_C].tolist(), "new_examples": int(rows_N.sum())}
@@ -39,6 +45,8 @@ def compare_labels(
     if rows_N.all():
         return [*unlearned(champion, reasons.ONLY_NEW_LABELS), *notes], checks
     found = compare_rows(candidate, champion, ~rows_N)
+    if not np.isfinite(found.gain.value):  # one label alone is left, and has no order
+        return [*unlearned(champion, reasons.ONLY_NEW_LABELS), *notes], checks
     checks["shared"] = {"num_examples": found.num_examples, "gain": found.gain.to_dict()}
     values = {
         "labels": few(labels[new_C].tolist()),
@@ -54,6 +62,7 @@ def compare_labels(
 def _outside(scored: Scored) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """True labels that the model cannot answer, and the examples that carry one."""
     outcomes = scored.outcomes
+    assert isinstance(outcomes, LabelOutcomes)
     can_C = outcomes.decided_NC.any(axis=0)
     if scored.known is None:
         can_C = np.ones_like(can_C)
@@ -66,6 +75,8 @@ def _outside(scored: Scored) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 def unlearned(scored: Scored, text: str = reasons.UNLEARNED) -> list[Reason]:
     """Says so where the truth holds labels that the model cannot answer."""
+    if not isinstance(scored.outcomes, LabelOutcomes):
+        return []
     cannot_C, rows_N = _outside(scored)
     labels = [scored.outcomes.labels[place] for place in np.flatnonzero(cannot_C)]
     values = {"labels": few(labels), "num": str(int(rows_N.sum()))}
@@ -76,6 +87,8 @@ def _removed(candidate: Scored, champion: Scored) -> list[Reason]:
     if candidate.known is None:
         return []
     ours, theirs = candidate.outcomes, champion.outcomes
+    assert isinstance(ours, LabelOutcomes)
+    assert isinstance(theirs, LabelOutcomes)
     today_C = ours.truth_NC.any(axis=0) | ours.decided_NC.any(axis=0)
     today_C |= np.isin(ours.labels, sorted(candidate.known))
     gone_NC = theirs.decided_NC & ~today_C

@@ -5,6 +5,10 @@ intervals are too narrow for few units or few differences (Cameron, Gelbach and 
 "Bootstrap-Based Improvements for Inference with Clustered Errors"). So both models' answers are
 also swapped unit by unit (approximate randomisation, Noreen 1989), which is exact for any metric;
 where a swap by chance does as well too often, the interval is widened to reach zero.
+
+What is no sum over examples (ROC AUC) is drawn in bins: the gain is the exact one, and draws are
+moved by what the bins are off; the chance of luck compares bins with bins. Of very many examples
+some are drawn from (``volano.evals.thinning``).
 """
 
 from __future__ import annotations
@@ -17,13 +21,15 @@ import numpy as np
 from scipy import special
 
 from volano.core.nouns import Estimate
+from volano.evals.thinning import Thinned, num_sums
 from volano.tasks.resampling import interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from volano.tasks.outcomes import Outcomes
     from volano.tasks.resampling import Draws
-    from volano.tasks.scoring import Floats, LabelOutcomes, Metric
+    from volano.tasks.scoring import Floats, Metric
 
 __all__ = ["Comparison", "compare", "labels_needed"]
 
@@ -67,8 +73,8 @@ class Comparison:
 
 def compare(
     metric: Metric,
-    candidate: LabelOutcomes,
-    champion: LabelOutcomes,
+    candidate: Outcomes,
+    champion: Outcomes,
     draws: Draws,
     *,
     level: float = 0.95,
@@ -85,18 +91,27 @@ def compare(
         tail: chance of luck that a promotion may have; half of what ``level`` leaves out if None.
     """
     sign = 1.0 if metric.better == "higher" else -1.0
-    parts_NK = np.concatenate([metric.parts(candidate), metric.parts(champion)], axis=1)
-    sums_UK = draws.by_unit(parts_NK)
+    thinned = Thinned.of(draws, 2 * num_sums(metric, candidate))
+    both = [
+        one if thinned.shrink == 1.0 else one.at(thinned.row_M) for one in (candidate, champion)
+    ]
+    sums_UK = thinned.draws.by_unit(np.concatenate([metric.parts(one) for one in both], axis=1))
 
     def gains(sums: Floats) -> Floats:
-        ours, theirs = np.split(sums, 2, axis=-1)
-        return sign * (metric.combine(ours) - metric.combine(theirs))
+        first, second = np.split(sums, 2, axis=-1)
+        return sign * (metric.combine(first) - metric.combine(second))
 
-    gain = float(gains(sums_UK.sum(axis=0)))
-    values_B = gains(draws.sums_of_units(sums_UK))
+    ours, theirs = metric.of(candidate), metric.of(champion)
+    summed = float(gains(sums_UK.sum(axis=0)))
+    values_B, gain = gains(thinned.draws.sums_of_units(sums_UK)), summed
+    if metric.exact is not None or thinned.shrink < 1.0:
+        gain = sign * (ours - theirs)
+        values_B = gain + (values_B - summed) * thinned.shrink
     values_B = values_B[np.isfinite(values_B)]
     error = float(values_B.std()) if values_B.size else math.inf
-    luck = _luck(gains, sums_UK, gain, draws)
+    # What bins are off is no luck: where nothing was left out, binned gains are compared.
+    found = summed if thinned.shrink == 1.0 else gain / thinned.shrink
+    luck = _luck(gains, sums_UK, found, thinned.draws)
     low, high = interval(values_B, draws.num_units, level)
     half = (1 - level) / 2
     low = min(low, gain, 0.0 if luck > half else low)
@@ -108,13 +123,13 @@ def compare(
         normal = gain + float(special.ndtri(tail)) * error
         floor = min(low, thin, normal, 0.0 if luck > tail else low)
     return Comparison(
-        candidate=metric.of(candidate),
-        champion=metric.of(champion),
+        candidate=ours,
+        champion=theirs,
         gain=Estimate(gain, low, high),
         floor=floor,
         error=error,
         luck=luck,
-        num_examples=len(parts_NK),
+        num_examples=len(candidate),
         num_units=draws.num_units,
     )
 

@@ -98,7 +98,7 @@ def prune(
 
 def _stale_caches(project: Project) -> list[Path]:
     """What trainings keep for later, where nothing that comes later would read it."""
-    config, known = project.config, project.hub.learners
+    config, known = project.config, project.hub.learners_of(project.task)
     plan = plan_learners(config.train, project.task, known, config.effort)
     stale = []
     if not any(known[name].needs_base for name in plan):

@@ -6,6 +6,7 @@ A verdict keeps each reason as text and values, so that it can be read in anothe
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from volano.core.nouns import Verdict
 
-__all__ = ["Reason", "adding", "because", "few", "percent", "signed"]
+__all__ = ["Reason", "adding", "because", "few", "figure", "percent", "signed"]
 
 _ONE = re.compile(r"\b1 ((?:frozen |test |independent )?)examples\b")
 
@@ -77,6 +78,34 @@ PARITY_AGREEMENT = (
     "the served model decides as in training on {found} of the reference rows; the limit is {limit}"
 )
 UNMEASURED = "{figure} was not measured, so its limit {limit} cannot be shown to hold"
+FAIR_BROKEN = (
+    "{figure} is {gap} apart by {field}: {most} for {largest}, {least} for {smallest}, "
+    "{level} interval of the gap {low} to {high}; the limit is {limit}"
+)
+FAIR_WIDER = (
+    "{figure} is {gap} apart by {field}: {most} for {largest}, {least} for {smallest}, "
+    "{level} interval of the gap {low} to {high}; that is over the limit of {limit} and wider than "
+    "the champion's {before}"
+)
+FAIR_DOUBTFUL = (
+    "{figure} is {gap} apart by {field}: {most} for {largest}, {least} for {smallest}, "
+    "{level} interval of the gap {low} to {high}: more examples would tell whether the limit of "
+    "{limit} holds"
+)
+FAIR_NO_WIDER = (
+    "{figure} is {gap} apart by {field}, over the limit of {limit}; that may be luck "
+    "({level} interval {low} to {high}), and the champion's {before} is no narrower"
+)
+FAIR_UNMEASURED = (
+    "no two groups of {field} have enough examples to compare their {figure}, "
+    "so its limit {limit} cannot be shown to hold"
+)
+NO_VALUE = (
+    "{metric} has no value on these {num} frozen examples, so nothing can be compared: "
+    "label more of them"
+)
+UNPROVEN = "there is no truth to compare with: promoted on checks alone, unproven ({checks} kept)"
+UNCHECKED = "there is no truth to compare with, and nothing was checked"
 NEW_LABELS = (
     "the champion never learned {labels}: {num} examples of them count as wrong for it; "
     "on the other {rest} the gain is {gain} ({low} to {high})"
@@ -153,6 +182,18 @@ def _catalogue(language: str) -> Mapping[str, str]:
 def signed(value: float) -> str:
     """A gain: ``+0.021``."""
     return f"{value:+.3f}"
+
+
+def figure(value: float, size: float | None = None, *, is_signed: bool = False) -> str:
+    """A figure: with three decimals, or with four digits of a figure of this size.
+
+    >>> figure(0.8712), figure(49123.4, 47000), figure(0.00012, 0.00011, is_signed=True)
+    ('0.871', '49,123', '+0.0001200')
+    """
+    decimals = 3
+    if size is not None and math.isfinite(size) and size != 0:
+        decimals = max(0, 3 - math.floor(math.log10(abs(size))))
+    return f"{value:{'+' if is_signed else ''},.{decimals}f}"
 
 
 def percent(share: float) -> str:

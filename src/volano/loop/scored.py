@@ -1,9 +1,12 @@
-"""Two models on the same frozen examples, side by side: what the judge looks at."""
+"""Two models on the same frozen examples, side by side: what the judge looks at.
+
+Shape suffixes: N examples.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +14,10 @@ import numpy as np
 from volano.core.errors import StoreError
 from volano.core.nouns import Answer
 from volano.evals.slices import SLICE_PREFIX
+from volano.tasks.costs import cost_matrix
 from volano.tasks.guessing import commonest
+from volano.tasks.numbers import NumberOutcomes
+from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,10 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.nouns import Report
-    from volano.tasks.scoring import LabelOutcomes
+    from volano.tasks.outcomes import Outcomes
+    from volano.tasks.scoring import Floats
     from volano.tasks.task import Task
 
-__all__ = ["Scored", "commonest", "scored_pair"]
+__all__ = ["Scored", "commonest", "guessing", "scored_pair"]
 
 _AGAIN = "score it again: volano turn"
 
@@ -42,15 +49,18 @@ class Scored:
         p95_ms: 95th percentile of one request's latency.
         num_bytes: size of the bundle.
         parity: what export measured; None where the model was never exported.
-        guess: what always answering the commonest training labels says.
+        guess: the best answer that can be given without reading.
         learner: what made the model.
         is_baseline: whether that is the task's cheapest learner.
+        credit_N: credit of each answer where the project says what mistakes cost; None where the
+            outcomes say it.
+        fairness: the groups that the report compares, and the label that counts as positive.
     """
 
     name: str
     ids: tuple[str, ...]
     unit_N: NDArray[np.int64]
-    outcomes: LabelOutcomes
+    outcomes: Outcomes
     known: frozenset[str] | None = None
     slices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     p95_ms: float | None = None
@@ -59,6 +69,13 @@ class Scored:
     guess: Answer | None = None
     learner: str = ""
     is_baseline: bool = False
+    credit_N: Floats | None = None
+    fairness: Mapping[str, Any] | None = None
+
+    @property
+    def credit(self) -> Floats:
+        """Credit of each answer, from 0 to 1."""
+        return self.outcomes.credit_N if self.credit_N is None else self.credit_N
 
 
 def scored_pair(
@@ -66,13 +83,14 @@ def scored_pair(
 ) -> tuple[Scored, Scored | None]:
     """Candidate and champion on the examples of their reports, over one list of labels.
 
-    Truth, units and slices are the candidate's: its report is today's.
+    Truth, units and slices are the candidate's: its report is today's. Examples without truth,
+    which a task may have that needs none, are left out.
 
     Args:
-        task: says what older labels mean today.
+        task: says what older labels mean today, and what mistakes cost.
         candidate: report of the candidate.
         champion: report of the champion on the same examples; None for the first model.
-        guess: from ``commonest``, over the training rows; None takes what the report guessed.
+        guess: from ``task.guess``, over the training rows; None takes what the report guessed.
 
     Raises:
         StoreError: the reports are not about the same examples.
@@ -85,23 +103,64 @@ def scored_pair(
     table, num = tables[0], tables[0].num_rows
     truth = [task.today(labels) for labels in table.column("truth").to_pylist()]
     answers = [answer for found in tables for answer in _read_answers(found, task)]
-    # The guess is scored as one more row, so that its labels are part of the list.
-    joint = task.outcomes([*truth * len(tables), ()], [*answers, guess])
+    joint = _joint(task, truth * len(tables), answers, guess)
     shared: dict[str, Any] = {
         "ids": tuple(table.column("id").to_pylist()),
         "unit_N": _codes(table.column("unit").to_pylist()),
         "slices": _slices(table),
         "guess": guess,
     }
+    parts = [joint.at(slice(place * num, (place + 1) * num)) for place in range(len(tables))]
     found = [
         Scored(
-            outcomes=joint.at(slice(place * num, (place + 1) * num)),
+            outcomes=outcomes,
+            credit_N=_cost_credit(task, outcomes),
             **shared,
             **_figures(report, task),
         )
-        for place, report in enumerate(reports)
+        for report, outcomes in zip(reports, parts, strict=True)
     ]
     return found[0], found[1] if champion is not None else None
+
+
+def _joint(
+    task: Task, truth: Sequence[Sequence[str]], answers: Sequence[Answer], guess: Answer
+) -> Outcomes:
+    """Truth and answers of both models; labels that only the guess says are part of the list."""
+    if task.answers == "number":
+        outcomes: Outcomes = task.outcomes(truth, answers)
+        return outcomes
+    joint: Outcomes = task.outcomes([*truth, ()], [*answers, guess])
+    return joint.at(slice(0, len(answers)))
+
+
+def _cost_credit(task: Task, outcomes: Outcomes) -> Floats | None:
+    """1 for what costs nothing, 0 for the dearest mistake; None where mistakes have no cost."""
+    costs = task.labels.costs
+    if not costs or not isinstance(outcomes, LabelOutcomes):
+        return None
+    cost_CC = cost_matrix(outcomes.labels, costs)
+    dearest = float(cost_CC.max()) or 1.0
+    true_N, said_N = outcomes.truth_NC.argmax(axis=1), outcomes.decided_NC.argmax(axis=1)
+    credit_N: Floats = 1.0 - cost_CC[true_N, said_N] / dearest
+    return credit_N
+
+
+def guessing(guess: Answer, outcomes: Outcomes) -> Outcomes:
+    """The same answer on every example, on the same truth."""
+    if isinstance(outcomes, NumberOutcomes):
+        told = (guess.value, guess.low, guess.high)
+        value_N, low_N, high_N = np.repeat(np.array(told, np.float64)[:, None], len(outcomes), 1)
+        return replace(outcomes, value_N=value_N, low_N=low_N, high_N=high_N)
+    assert isinstance(outcomes, LabelOutcomes)
+    decided_C = np.isin(outcomes.labels, guess.labels)
+    scores_C = np.array([guess.scores.get(label, 0.0) for label in outcomes.labels])
+    shape = outcomes.truth_NC.shape
+    return replace(
+        outcomes,
+        decided_NC=np.broadcast_to(decided_C, shape),
+        scores_NC=np.broadcast_to(scores_C, shape),
+    )
 
 
 def _answers(report: Report) -> pa.Table:
@@ -110,7 +169,8 @@ def _answers(report: Report) -> pa.Table:
     path = report.folder / "answers.parquet"
     if not path.exists():
         raise StoreError("{report} has no answers", where=str(path), fix=_AGAIN, report=report.ref)
-    table = pq.read_table(path).sort_by("id")
+    table = pq.read_table(path)
+    table = table.filter(table.column("truth").is_valid()).sort_by("id")
     ids = table.column("id").to_pylist()
     if len(set(ids)) < len(ids):
         raise StoreError(
@@ -138,6 +198,9 @@ def _refuse_other_examples(champion: Report, ours: pa.Table, theirs: pa.Table) -
 
 
 def _read_answers(table: pa.Table, task: Task) -> list[Answer]:
+    if "value" in table.column_names:
+        numbers = zip(*(table.column(n).to_pylist() for n in ("value", "low", "high")), strict=True)
+        return [Answer.of_number(*told) for told in numbers]
     labels = json.loads((table.schema.metadata or {}).get(b"labels", b"[]"))
     columns = ("labels", "confidence", "unknown", "scores")
     rows = zip(*(table.column(name).to_pylist() for name in columns), strict=True)
@@ -154,6 +217,8 @@ def _read_answers(table: pa.Table, task: Task) -> list[Answer]:
 
 def _guess(report: Report) -> Answer:
     said = report.body.get("guess", {})
+    if "value" in said:
+        return Answer.of_number(said["value"], said["low"], said["high"])
     labels = tuple(said.get("labels", ()))
     return Answer(labels, 1.0, False, said.get("scores") or dict.fromkeys(labels, 1.0))
 
@@ -183,4 +248,5 @@ def _figures(report: Report, task: Task) -> dict[str, Any]:
         "parity": body.get("parity", {}),
         "learner": learner,
         "is_baseline": bool(task.learners) and learner == task.learners[0],
+        "fairness": body.get("fairness"),
     }

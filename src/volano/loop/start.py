@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,8 @@ from volano.loop.project import PROJECT_FILE
 from volano.tasks.task import LabelsConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from volano.core.hooks import Hub
     from volano.data.config import DataConfig, SourceConfig
     from volano.data.guess import Choice, Guess
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["Said", "Started", "start_project"]
 
 _SQLITE = "sqlite:///"
+_ENOUGH = 100_000  # rows of a held-out file
+_SHOWN = 5
+_OF_THE_USER = ("kinds", "rename")  # sections whose keys are names of columns and labels
+_DECIDES = {
+    "macro_f1": "what decides; macro_f1 counts each label alike, however rare",
+    "roc_auc": "what decides; roc_auc is how well scores put rows in order, whatever the threshold",
+    "rmse": "what decides; rmse weighs large errors most, mae all errors alike",
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class Said:
     text: str = ""
     target: str = ""
     unknown: str = ""
-    task: str = "text-classification"
+    task: str = ""
     set: tuple[str, ...] = ()
 
 
@@ -65,30 +76,46 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
             "there is a project already", where=str(file), fix="edit it, or choose another folder"
         )
     hub = load_hub()
-    if said.task not in hub.tasks:
+    if said.task and said.task not in hub.tasks:
         raise UnknownNameError.among("task", said.task, hub.tasks, where="--task")
     text = tuple(name.strip() for name in said.text.split(",") if name.strip())
     with TemporaryDirectory(prefix="volano-") as cache:
         known = _known_source(said)
         local = _local(known, said, Path(cache))
         guess = guess_project(
-            local, source=known, text=text, target=said.target, readers=hub.readers
+            local,
+            source=known,
+            text=text,
+            target=said.target,
+            task=said.task,
+            readers=hub.readers,
         )
+        rename: dict[str, str] = {}
+        strange: list[str] = []
         for held in filter(None, (said.test, said.validation)):
             source = guess.source.model_copy(update={"path": str(held)})
-            _check_held_out(_local(source, said, Path(cache)), guess, hub)
-    values = _values(root, said, guess)
+            labels = _check_held_out(_local(source, said, Path(cache)), guess, hub)
+            same, other = _match(labels, guess)
+            rename |= same
+            strange += [f"{name!r} stands in {held}, and not in {said.data}" for name in other]
+    values = _values(root, said, guess, rename)
     checked = override(Settings(PROJECT_FILE, values), said.set)
     build_config(ProjectConfig, checked)
-    written = _write(checked.values, _comments(guess, said))
+    written = _write(checked.values, _comments(guess, said, rename))
     if not dry_run:
         _save(file, written)
     lines = [_line(name, choice) for name, choice in guess.choices.items()]
+    lines += [f"ignore: {name}  ({guess.because[name]})" for name in guess.fields.ignore]
+    lines += [
+        f"rename: {old!r} of a held-out file is {new!r}  (but for case, space or a dot)"
+        for old, new in rename.items()
+    ]
     unsure = [
         f"{name}: it may also be {', '.join(choice.alternatives[:3])}"
         for name, choice in guess.choices.items()
         if not choice.is_sure and choice.alternatives
     ]
+    unsure += [f"label: {one}" for one in strange[:_SHOWN]] + list(guess.doubts)
     return Started(root, written, tuple(lines), tuple(unsure))
 
 
@@ -117,14 +144,37 @@ def _local(source: SourceConfig, said: Said, cache: Path) -> Path:
     return fetch_source(source, Path.cwd(), cache, os.environ, hosts, Events())
 
 
-def _check_held_out(path: Path, guess: Guess, hub: Hub) -> None:
-    """A test or validation set that is read as the data is, and lacks nothing that is needed."""
+def _check_held_out(path: Path, guess: Guess, hub: Hub) -> Counter[str]:
+    """The labels of a test or validation set, which lacks nothing that is needed."""
     from volano.data.columns import require_column
+    from volano.data.profiles import Column
     from volano.data.sources import read_source
 
-    columns = next(read_source(path, guess.source, hub.readers)).table.column_names
-    for name in (*guess.fields.texts, guess.fields.target):
-        require_column(name, columns, where=f"{path}:1")
+    labels: Counter[str] = Counter()
+    rows = 0
+    for batch in read_source(path, guess.source, hub.readers):
+        for name in (*guess.fields.texts, guess.fields.target):
+            require_column(name, batch.table.column_names, where=f"{path}:1")
+        labels += Column.of("", batch.table[guess.fields.target].to_pylist()).counts
+        rows += batch.table.num_rows
+        if rows >= _ENOUGH or not guess.labels or guess.separator or guess.names:
+            break
+    return labels
+
+
+def _match(labels: Iterable[str], guess: Guess) -> tuple[dict[str, str], list[str]]:
+    """Labels that the data writes in another way, with that way; and those that it lacks."""
+    if not guess.labels or guess.separator or guess.names:
+        return {}, []
+    known = {_bare(label): label for label in guess.labels}
+    other = [label for label in labels if label not in guess.labels]
+    rename = {label: known[_bare(label)] for label in other if _bare(label) in known}
+    return rename, [label for label in other if label not in rename]
+
+
+def _bare(label: str) -> str:
+    """A label without case, space and a dot at its end."""
+    return "".join(label.casefold().split()).rstrip(".。")
 
 
 def _save(file: Path, text: str) -> None:
@@ -141,7 +191,7 @@ def _save(file: Path, text: str) -> None:
         ) from None
 
 
-def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
+def _values(root: Path, said: Said, guess: Guess, rename: Mapping[str, str]) -> dict[str, Any]:
     source = guess.source.model_dump(mode="json", exclude_defaults=True)
     sources = [{**source, "path": _relative(said.data, root), "licence": "own"}]
     for held, split in ((said.validation, "validation"), (said.test, "test")):
@@ -159,20 +209,22 @@ def _values(root: Path, said: Said, guess: Guess) -> dict[str, Any]:
         "names": _relative(Path(said.data).parent / guess.names, root) if guess.names else "",
         "unknown": said.unknown or guess.unknown,
     }
+    gate = _gate_metric(guess.task, guess.separator)
     values: dict[str, Any] = {
-        "task": said.task,
+        "task": guess.task,
         "language": "zh" if guess.language == "zh" else "en",
         "data": {"sources": sources, "fields": fields},
-        "labels": {name: value for name, value in labels.items() if value},
-        "gate": {"metric": _gate_metric(said.task, labels)},
+        "labels": {name: value for name, value in labels.items() if value}
+        | ({"rename": dict(rename)} if rename else {}),
+        "gate": {"metric": gate},
         "effort": "normal",
     }
     return {name: value for name, value in values.items() if value}
 
 
-def _gate_metric(task: str, labels: dict[str, str]) -> str:
+def _gate_metric(task: str, separator: str) -> str:
     kind = load_hub().find("task", task)
-    found: str = kind(LabelsConfig(separator=labels["separator"])).default_metric
+    found: str = kind(LabelsConfig(separator=separator)).default_metric
     return found
 
 
@@ -192,7 +244,7 @@ def _relative(place: Path | str, root: Path) -> str:
         return path.resolve().as_posix()
 
 
-def _comments(guess: Guess, said: Said) -> dict[str, str]:
+def _comments(guess: Guess, said: Said, rename: Iterable[str]) -> dict[str, str]:
     """A comment for each line that was guessed, by the key that stands on it."""
     told = {name: _because(choice) for name, choice in guess.choices.items()}
     if said.text:
@@ -202,7 +254,10 @@ def _comments(guess: Guess, said: Said) -> dict[str, str]:
     if said.unknown:
         told["unknown"] = "as you said"
     told.setdefault("licence", "change it if the data is not yours")
-    told["metric"] = "what decides; macro_f1 counts each label alike, however rare"
+    told["metric"] = _DECIDES.get(_gate_metric(guess.task, guess.separator), "what decides")
+    told |= {f"rename.{name}": "as a held-out file writes it" for name in rename}
+    told |= {f"ignore.{name}": guess.because[name] for name in guess.fields.ignore}
+    told |= {f"kinds.{name}": guess.because[name] for name in guess.fields.kinds}
     told["effort"] = "quick | normal | thorough; everything else can be left out"
     return told
 
@@ -224,18 +279,22 @@ def _write(values: dict[str, Any], comments: dict[str, str]) -> str:
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-    def commented(value: Any) -> Any:
+    def commented(value: Any, at: str = "") -> Any:
         if isinstance(value, dict):
-            found = CommentedMap({key: commented(inner) for key, inner in value.items()})
+            found = CommentedMap({key: commented(inner, key) for key, inner in value.items()})
             for key, inner in found.items():
-                if key in comments and not isinstance(inner, CommentedMap):
-                    # A label or a column name may hold a line break; a comment may not.
-                    told = " ".join(comments[key].split())
-                    found.yaml_add_eol_comment(told, key, column=36)
+                of_key = comments.get(key) if at not in _OF_THE_USER else None
+                told = comments.get(f"{at}.{key}", of_key)
+                if told and not isinstance(inner, CommentedMap):
+                    found.yaml_add_eol_comment(_one_line(told), key, column=36)
             return found
         if isinstance(value, list | tuple):
             row = CommentedSeq(commented(inner) for inner in value)
-            if not any(isinstance(inner, dict) for inner in value):
+            reasons = [comments.get(f"{at}.{inner}") for inner in value if isinstance(inner, str)]
+            for place, told in enumerate(reasons if any(reasons) else ()):
+                if told:
+                    row.yaml_add_eol_comment(_one_line(told), place, column=36)
+            if not any(reasons) and not any(isinstance(inner, dict) for inner in value):
                 row.fa.set_flow_style()
             return row
         return value
@@ -246,3 +305,8 @@ def _write(values: dict[str, Any], comments: dict[str, str]) -> str:
     out = StringIO()
     writer.dump(commented(values), out)
     return out.getvalue()
+
+
+def _one_line(text: str) -> str:
+    """A label or a column name may hold a line break; a comment may not."""
+    return " ".join(text.split())

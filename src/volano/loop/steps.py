@@ -60,7 +60,8 @@ class Steps:
         self.config = project.config
         # Named wrong, both are better said before the data is read than after.
         self.metric = gate_metric(self.config.gate, project.task).name
-        plan_learners(self.config.train, project.task, project.hub.learners, self.config.effort)
+        known = project.hub.learners_of(project.task)
+        plan_learners(self.config.train, project.task, known, self.config.effort)
         self.run = StageRun(
             project.ledger,
             project.events,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Spec", "damaged", "read_arrays", "read_spec", "write_bundle"]
 
-FORMAT = 1
+FORMAT = 2  # of bundles that read columns; those of texts are written in the first, as ever
+_OF_TEXTS = 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Spec:
         settings: what the engine needs besides arrays.
         calibration: from decision values to probabilities and decisions.
         form: ``native`` as trained, or the precision in which it is served.
+        format: of the file that it was read from.
+        columns: of a table: those that the model reads; empty where it reads texts.
+        answers: whether it answers labels, or a number (then there are no labels).
     """
 
     task: str
@@ -54,6 +58,31 @@ class Spec:
     calibration: Mapping[str, Any] = field(default_factory=dict)
     form: str = "native"
     format: int = FORMAT
+    columns: tuple[str, ...] = ()
+    answers: Literal["labels", "number"] = "labels"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of a row that the model reads: what a request must bring."""
+        return self.columns or self.text
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``model.json`` keeps it; what only tables have is left out of a bundle of texts.
+
+        So a model of texts is the same file, and by its hash the same model, as before there were
+        tables, and older volanos read it.
+        """
+        told = asdict(self)
+        if self.columns:
+            return {**told, "format": FORMAT}
+        del told["columns"], told["answers"]
+        return {**told, "format": _OF_TEXTS}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Self:
+        """Read back what ``to_dict`` gave."""
+        named = {"text": tuple(found["text"]), "labels": tuple(found["labels"])}
+        return cls(**{**found, **named, "columns": tuple(found.get("columns", ()))})
 
 
 def write_bundle(
@@ -65,7 +94,7 @@ def write_bundle(
     """Write ``model.json``, ``weights.safetensors`` and the engine's ``files`` into ``folder``."""
     from safetensors.numpy import save
 
-    text = json.dumps(asdict(spec), ensure_ascii=False, indent=1, sort_keys=True)
+    text = json.dumps(spec.to_dict(), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / "model.json").write_text(text, "utf-8")
     # The format sorts by name, so the same arrays give the same bytes and so the same model.
     whole = {name: np.ascontiguousarray(found) for name, found in arrays.items()}
@@ -86,7 +115,7 @@ def read_spec(folder: Path) -> Spec:
     try:
         found = json.loads(path.read_text("utf-8"))
         if found["format"] <= FORMAT:
-            return Spec(**{**found, "text": tuple(found["text"]), "labels": tuple(found["labels"])})
+            return Spec.from_dict(found)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise damaged(path, error) from None
     raise StoreError(

@@ -42,6 +42,8 @@ class Calibration:
         at_least_one: whether the likeliest label is answered where none passes its threshold.
         unknown_below: a top probability under this is answered as "none of these"; 0 is off.
         curve: how right held-out answers were from each confidence on; None in older bundles.
+        cost_CC: what answering costs, by true label and answer, where one label is answered; the
+            answer is then the one of least expected cost. None where every mistake costs alike.
     """
 
     temperature: float = 1.0
@@ -51,6 +53,7 @@ class Calibration:
     at_least_one: bool = False
     unknown_below: float = 0.0
     curve: Curve | None = None
+    cost_CC: Floats | None = None
 
     def probabilities(self, values_NC: Floats) -> Floats:
         """Calibrated probabilities, shape (N, C)."""
@@ -69,7 +72,7 @@ class Calibration:
             scores_NC: from ``probabilities``.
             unknown: column of the label that means "none of these"; it excludes the others.
         """
-        rows, top_N = np.arange(len(scores_NC)), scores_NC.argmax(axis=1)
+        rows, top_N = np.arange(len(scores_NC)), self._best(scores_NC)
         if self.threshold_C is None:
             decided: Labels = np.zeros(scores_NC.shape, bool)
             decided[rows, top_N] = True
@@ -82,6 +85,18 @@ class Calibration:
             decided[none] = False
             decided[none, unknown] = True
         return decided
+
+    def _best(self, scores_NC: Floats) -> NDArray[np.intp]:
+        """The label to answer where it is one: the likeliest, or that of least expected cost."""
+        if self.cost_CC is None or self.threshold_C is not None:
+            likeliest: NDArray[np.intp] = scores_NC.argmax(axis=1)
+            return likeliest
+        expected_NC = np.zeros_like(scores_NC)
+        # Truth by truth, not as a product: a row's sum must not depend on the rows beside it.
+        for truth, cost_C in enumerate(self.cost_CC):
+            expected_NC += scores_NC[:, truth, None] * cost_C
+        cheapest: NDArray[np.intp] = expected_NC.argmin(axis=1)
+        return cheapest
 
     def is_unsure(self, scores_NC: Floats) -> Labels:
         """Where even the likeliest label is too unlikely, shape (N,)."""
@@ -98,15 +113,26 @@ class Calibration:
 
     def arrays(self) -> dict[str, Floats]:
         """The part that goes into the weights."""
-        named = {"slope": self.slope_C, "offset": self.offset_C, "threshold": self.threshold_C}
+        named = {
+            "slope": self.slope_C,
+            "offset": self.offset_C,
+            "threshold": self.threshold_C,
+            "cost": self.cost_CC,
+        }
         kept = {f"calibration.{name}": found for name, found in named.items() if found is not None}
         return kept | (self.curve.arrays() if self.curve is not None else {})
 
     @classmethod
     def load(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Read back what ``settings`` and ``arrays`` gave."""
-        slope, offset, threshold = (
-            arrays.get(f"calibration.{name}") for name in ("slope", "offset", "threshold")
+        slope, offset, threshold, cost = (
+            arrays.get(f"calibration.{name}") for name in ("slope", "offset", "threshold", "cost")
         )
-        curve = Curve.load(arrays)
-        return cls(slope_C=slope, offset_C=offset, threshold_C=threshold, curve=curve, **settings)
+        return cls(
+            slope_C=slope,
+            offset_C=offset,
+            threshold_C=threshold,
+            curve=Curve.load(arrays),
+            cost_CC=cost,
+            **settings,
+        )

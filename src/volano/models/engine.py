@@ -1,8 +1,8 @@
-"""The contract of an engine: decision values for texts, from a bundle's arrays and files.
+"""The contract of an engine: decision values for texts or rows, from a bundle's arrays and files.
 
 A row's decision values must not depend on the batch it comes in, to the last digit: a report, a
 batch file and a single request then agree exactly. Products over sparse rows keep this; BLAS does
-not, so an engine of a network asks it one text at a time.
+not, so an engine of a network asks it one text, or one fixed number of rows, at a time.
 """
 
 from __future__ import annotations
@@ -39,16 +39,28 @@ class Engine(Protocol):
         """
         ...
 
-    def decide(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Decision values, shape (texts, labels); larger means more likely."""
-        ...
-
-    def reasons(self, text: str, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
-        """Which pieces of the text moved the label's decision value, strongest first.
+    def decide(self, inputs: Sequence[Any], /) -> NDArray[np.float64]:
+        """Decision values, shape (inputs, labels); larger means more likely.
 
         Args:
-            text: as in ``decide``.
+            inputs: texts; or rows, as mappings or ``ArrowRows``. A column that a row lacks is
+                missing there.
+
+        Returns:
+            Of a number its values, shape (inputs, 1).
+        """
+        ...
+
+    def reasons(self, asked: Any, label: int, /, *, is_rival: bool) -> list[tuple[str, float]]:
+        """What moved the label's decision value.
+
+        Args:
+            asked: one input, as in ``decide``.
             label: column of the label.
             is_rival: whether labels exclude each other, so that what speaks for all says nothing.
+
+        Returns:
+            Pieces of a text, strongest first. Of a row every column that moves answers, and
+            ``("(base)", b)``: they add up to the value, of rivals to its lead over their mean.
         """
         ...

@@ -1,12 +1,15 @@
-"""The engine of several models that answer together: their weighted log probabilities.
+"""The engine of several models that answer together.
 
-Each part is a whole bundle under ``parts/<n>/``, of any engine; its own calibration plays no part.
+Of labels: their weighted log probabilities; of numbers: their weighted mean. Each part is a whole
+bundle under ``parts/<n>/``, of any engine; its own calibration plays no part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from volano.models.erasure import reasons_by_erasure
 from volano.models.linear import blend
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from volano.models.calibration import Floats
     from volano.models.engine import Engine
+    from volano.models.table_features import TableFeaturiser
 
 __all__ = ["PARTS", "EnsembleEngine", "Part"]
 
@@ -27,7 +31,10 @@ PARTS = "parts"
 
 @dataclass(frozen=True)
 class Part:
-    """How much a part's word weighs; the temperature makes parts comparable before."""
+    """How much a part's word weighs; the temperature makes parts comparable before.
+
+    Of numbers the shares add up to 1, and the temperature plays no part.
+    """
 
     share: float
     temperature: float
@@ -35,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class EnsembleEngine:
-    """Engines and their shares; one label a row."""
+    """Engines and their shares; one label a row, or a number."""
 
     engines: tuple[Engine, ...]
     parts: tuple[Part, ...]
@@ -51,10 +58,36 @@ class EnsembleEngine:
         places = [folder / PARTS / str(number) for number in range(len(parts))]
         return cls(tuple(Predictor.load(place).engine for place in places), parts)
 
-    def decide(self, texts: Sequence[str]) -> Floats:
-        """Decision values, shape (texts, labels)."""
-        return blend([engine.decide(texts) for engine in self.engines], self.parts)
+    @property
+    def featuriser(self) -> TableFeaturiser:
+        """Of a table: what the first part reads cells by, which fits the others' columns too."""
+        found: TableFeaturiser = self.engines[0].featuriser  # type: ignore[attr-defined]
+        return found
 
-    def reasons(self, text: str, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
-        """What leaving each word out takes from the label's decision value, strongest first."""
-        return reasons_by_erasure(self.decide, text, label, is_rival=is_rival)
+    def decide(self, inputs: Sequence[Any]) -> Floats:
+        """Decision values of texts or rows, shape (inputs, labels); (inputs, 1) for a number."""
+        values = [engine.decide(inputs) for engine in self.engines]
+        if values[0].shape[1] > 1:
+            return blend(values, self.parts)
+        total = np.zeros_like(values[0])
+        for value, part in zip(values, self.parts, strict=True):
+            total += part.share * value
+        return total
+
+    def reasons(self, asked: Any, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
+        """Of a text: what leaving each word out takes from the label's value, strongest first.
+
+        Of a row: the parts' reasons, weighed as the parts are. A softmax shifts all labels alike,
+        so leads over their mean add up through it.
+        """
+        if isinstance(asked, str):
+            return reasons_by_erasure(self.decide, asked, label, is_rival=is_rival)
+        if len(self.engines) == 1 and is_rival:
+            return self.engines[0].reasons(asked, label, is_rival=True)  # as ``blend`` has it
+        told: dict[str, float] = {}
+        is_number = self.decide([asked]).shape[1] == 1
+        for engine, part in zip(self.engines, self.parts, strict=True):
+            weight = part.share if is_number else part.share / part.temperature
+            for piece, moved in engine.reasons(asked, label, is_rival=is_rival):
+                told[piece] = told.get(piece, 0.0) + weight * moved
+        return list(told.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
     from volano.core.nouns import Route
     from volano.models.bundle import Spec
-    from volano.models.calibration import Floats
+    from volano.models.calibration import Floats, Labels
     from volano.models.engine import Engine
     from volano.models.routing import Target
+    from volano.models.rows import ArrowRows, Row, Rows
+    from volano.models.spread import Spread
+    from volano.models.table_features import TableFeaturiser
 
 __all__ = ["ENGINES", "Predictor", "join_text"]
 
@@ -33,6 +38,9 @@ ENGINES: Mapping[str, tuple[str, str]] = {
     "onnx": ("volano.models.onnx_engine", "OnnxEngine"),
     "openvino": ("volano.models.openvino_engine", "OpenvinoEngine"),
     "ensemble": ("volano.models.ensemble", "EnsembleEngine"),
+    "table-linear": ("volano.models.table_linear", "TableLinearEngine"),
+    "trees": ("volano.models.trees", "TreesEngine"),
+    "table-mlp": ("volano.models.table_mlp", "TableMlpEngine"),
 }
 _MOST_REASONS = 8
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
@@ -48,13 +56,15 @@ def join_text(row: Mapping[str, object], columns: Sequence[str]) -> str:
 class Predictor:
     """A loaded bundle; thread-safe, since nothing in it changes.
 
-    An answer that is as sure as ``automatic_from`` goes out alone; None marks no answers.
+    An answer that is as sure as ``automatic_from`` goes out alone; None marks no answers. Of
+    numbers ``spread`` makes the intervals.
     """
 
     spec: Spec
     engine: Engine
     calibration: Calibration
     automatic_from: float | None = None
+    spread: Spread | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -77,26 +87,47 @@ class Predictor:
             module, name = ENGINES[spec.engine]
             made_by: type[Engine] = getattr(import_module(module), name)
             engine = made_by.load(folder, spec.settings, arrays)
-            made = cls(spec, engine, Calibration.load(spec.calibration, arrays))
+            made = cls._of(spec, engine, arrays)
             made._try_out()
         except _DAMAGE as error:
             raise damaged(folder, error) from None
         return made
 
+    @classmethod
+    def _of(cls, spec: Spec, engine: Engine, arrays: Mapping[str, Any]) -> Self:
+        if spec.answers == "labels":
+            return cls(spec, engine, Calibration.load(spec.calibration, arrays))
+        from volano.models.spread import Spread
+
+        return cls(spec, engine, Calibration(), spread=Spread.load(spec.calibration, arrays))
+
     def routed(self, target: Target) -> Self:
-        """The same, marking which answers keep the target precision and may go out alone."""
-        if target == "off":
+        """The same, marking which answers keep the target precision and may go out alone.
+
+        A number is more or less right, so no answer of it is marked.
+        """
+        if target == "off" or self.spec.answers == "number":
             return self
         curve = self.calibration.curve
         found = curve.find(target) if curve is not None else None
         return replace(self, automatic_from=math.inf if found is None else found.threshold)
 
     def _try_out(self) -> None:
-        """Answer an empty text, so that parts that do not fit together show now, not in service."""
-        scores_NC = self.calibration.probabilities(self.engine.decide([""]))
-        self.calibration.decide(scores_NC, self.unknown_column)
-        if scores_NC.shape != (1, len(self.labels)) or not np.isfinite(scores_NC).all():
-            raise ValueError(f"scores of shape {scores_NC.shape} for {len(self.labels)} labels")
+        """Answer nothing, so that parts that do not fit together show now, not in service."""
+        value_NC = self.engine.decide([{}] if self.spec.columns else [""])
+        if self.spread is not None:
+            self.spread.ends(value_NC[:, 0])
+            shape: tuple[int, ...] = (1, 1)
+        else:
+            value_NC = self.calibration.probabilities(value_NC)
+            self.calibration.decide(value_NC, self.unknown_column)
+            shape = (1, len(self.labels))
+        if value_NC.shape != shape or not np.isfinite(value_NC).all():
+            raise ValueError(f"scores of shape {value_NC.shape} for {len(self.labels)} labels")
+        if self.spec.columns:
+            read = {column.name for column in self._table.columns}
+            if not read <= set(self.spec.columns):
+                raise ValueError("the features read columns that the bundle does not name")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -108,16 +139,50 @@ class Predictor:
         """The column of the label that means "none of these"; None where there is none."""
         return self.labels.index(self.spec.unknown) if self.spec.unknown else None
 
+    @property
+    def featuriser(self) -> TableFeaturiser | None:
+        """What knows the columns of a table, and checks the cells of a row; None for texts."""
+        return self._table if self.spec.columns else None
+
+    @property
+    def _table(self) -> TableFeaturiser:
+        found: TableFeaturiser = self.engine.featuriser  # type: ignore[attr-defined]
+        return found
+
     def text_of(self, row: Mapping[str, object]) -> str:
         """What the model sees of a row."""
         return join_text(row, self.spec.text)
 
-    def scores(self, rows: Sequence[Mapping[str, object]]) -> Floats:
+    def scores(self, rows: Rows) -> Floats:
         """Calibrated probabilities, shape (rows, labels)."""
-        if not rows:
+        if not len(rows):
             return np.zeros((0, len(self.labels)))
-        values_NC = self.engine.decide([self._read(row, place) for place, row in enumerate(rows)])
-        return self.calibration.probabilities(values_NC)
+        return self.calibration.probabilities(self.engine.decide(self._inputs(rows)))
+
+    def values(self, rows: Rows) -> Floats:
+        """The numbers that are answered, shape (rows,)."""
+        if not len(rows):
+            return np.zeros(0)
+        return self.engine.decide(self._inputs(rows))[:, 0]
+
+    def _inputs(self, rows: Rows) -> Sequence[Any]:
+        """What the engine sees of the rows.
+
+        Raises:
+            UserError: a row has nothing of what the model reads.
+        """
+        if not self.spec.columns:
+            return [self._read(row, place) for place, row in enumerate(rows)]
+        table = getattr(rows, "table", None)
+        for place, row in enumerate(rows if table is None else [table.column_names]):
+            if not any(name in row for name in self.spec.columns):
+                raise UserError(
+                    "a row has none of the columns that the model reads: {missing}",
+                    where=f"inputs[{place}]",
+                    fix="give its cells by the names of their columns",
+                    missing=", ".join(map(repr, self.spec.columns[:_MOST_REASONS])),
+                )
+        return rows
 
     def _read(self, row: Mapping[str, object], place: int) -> str:
         missing = [name for name in self.spec.text if name not in row]
@@ -131,49 +196,140 @@ class Predictor:
             )
         return self.text_of(row)
 
-    def predict(
-        self, rows: Sequence[Mapping[str, object]], *, explain: bool = False
-    ) -> list[Answer]:
+    def predict(self, rows: Rows, *, explain: bool = False) -> list[Answer]:
         """Answer rows of raw fields, by the project's own column names.
 
         Args:
             rows: one mapping a row; fields that the model does not read are ignored.
-            explain: also say which pieces of the text moved the likeliest label most.
+            explain: also say what moved the likeliest label, or the number, most.
         """
-        if not rows:
+        if not len(rows):
             return []
+        if self.spread is not None:
+            return self._predict_numbers(rows, self.spread, explain=explain)
         scores_NC = self.scores(rows)
-        decided_NC = self.calibration.decide(scores_NC, self.unknown_column)
-        unknown_N = self.calibration.is_unsure(scores_NC)
-        if self.unknown_column is not None:
-            unknown_N = decided_NC[:, self.unknown_column]
-        labels: list[list[str]] = [[] for _ in rows]
+        decided_NC, unknown_N = self._decide(scores_NC)
+        labels: list[list[str]] = [[] for _ in range(len(rows))]
         for n, place in zip(*(axis.tolist() for axis in decided_NC.nonzero()), strict=True):
             labels[n].append(self.labels[place])
-        tops = sure = scores_NC.max(axis=1).tolist()
-        if self.spec.is_multiple and self.automatic_from is not None:
-            sure = sureness(scores_NC, decided_NC, is_multiple=True).tolist()
-        unknown, scores = unknown_N.tolist(), scores_NC.tolist()
+        tops = scores_NC.max(axis=1)
+        is_automatic = self._is_automatic(scores_NC, decided_NC, unknown_N)
+        told = zip(
+            labels, tops.tolist(), unknown_N.tolist(), scores_NC.tolist(), is_automatic, strict=True
+        )
+        answers = [
+            Answer(tuple(given), top, unknown, dict(zip(self.labels, scores, strict=True)), (), way)
+            for given, top, unknown, scores, way in told
+        ]
+        if not explain:
+            return answers
+        likeliest = (self.labels[place] for place in scores_NC.argmax(axis=1))
         return [
-            Answer(
-                tuple(labels[n]),
-                tops[n],
-                unknown[n],
-                dict(zip(self.labels, scores[n], strict=True)),
-                self.explain(row, self.labels[scores_NC[n].argmax()]) if explain else (),
-                self._route(sure[n], unknown=unknown[n]),
-            )
-            for n, row in enumerate(rows)
+            replace(answer, reasons=self.explain(row, label))
+            for answer, row, label in zip(answers, rows, likeliest, strict=True)
         ]
 
-    def _route(self, sure: float, *, unknown: bool) -> Route | None:
-        if self.automatic_from is None:
-            return None
-        return "automatic" if sure >= self.automatic_from and not unknown else "person"
+    def _predict_numbers(self, rows: Rows, spread: Spread, *, explain: bool) -> list[Answer]:
+        value_N = self.values(rows)
+        told = zip(*(ends.tolist() for ends in (value_N, *spread.ends(value_N))), strict=True)
+        answers = [Answer.of_number(*numbers) for numbers in told]
+        if not explain:
+            return answers
+        both = zip(answers, rows, strict=True)
+        return [replace(answer, reasons=self.explain(row)) for answer, row in both]
 
-    def explain(self, row: Mapping[str, object], label: str) -> tuple[tuple[str, float], ...]:
-        """Which pieces of the text moved this label most, with how much each added."""
+    def _decide(self, scores_NC: Floats) -> tuple[Labels, Labels]:
+        """Which labels are answered, shape (N, C); and which answers say "none of these"."""
+        decided_NC = self.calibration.decide(scores_NC, self.unknown_column)
+        if self.unknown_column is None:
+            return decided_NC, self.calibration.is_unsure(scores_NC)
+        return decided_NC, decided_NC[:, self.unknown_column]
+
+    def _is_automatic(
+        self, scores_NC: Floats, decided_NC: Labels, unknown_N: Labels
+    ) -> list[Route | None]:
+        """Where each answer goes; nowhere in particular where the project names no precision."""
+        if self.automatic_from is None:
+            return [None] * len(scores_NC)
+        sure_N = sureness(scores_NC, decided_NC, is_multiple=self.spec.is_multiple)
+        alone_N = (sure_N >= self.automatic_from) & ~unknown_N
+        return ["automatic" if alone else "person" for alone in alone_N.tolist()]
+
+    def answer_table(self, rows: ArrowRows) -> pa.Table:
+        """What ``predict`` and the task's ``output`` say, as columns: for very many rows.
+
+        Labels come under the names that the model knows, and without reasons.
+
+        Returns:
+            ``label`` (or ``labels``), ``confidence``, ``unknown``, ``scores``, and ``route`` where
+            answers are marked; of numbers ``value``, ``low`` and ``high``.
+        """
+        import pyarrow as pa
+
+        if self.spread is not None:
+            value_N = self.values(rows)
+            low_N, high_N = self.spread.ends(value_N)
+            return pa.table({"value": value_N, "low": low_N, "high": high_N})
+        scores_NC = self.scores(rows)
+        decided_NC, unknown_N = self._decide(scores_NC)
+        columns = [pa.array(scores_NC[:, place]) for place in range(len(self.labels))]
+        named = self._label_column(decided_NC)
+        named |= {
+            "confidence": pa.array(scores_NC.max(axis=1) if len(rows) else np.zeros(0)),
+            "unknown": pa.array(unknown_N),
+            "scores": pa.StructArray.from_arrays(columns, list(self.labels)),
+        }
+        if self.automatic_from is not None:
+            ways = self._is_automatic(scores_NC, decided_NC, unknown_N)
+            named["route"] = pa.array(ways, pa.string())
+        return pa.table(named)
+
+    def _label_column(self, decided_NC: Labels) -> dict[str, pa.Array]:
+        import pyarrow as pa
+
+        names = pa.array(self.labels, pa.string())
+        if not self.spec.is_multiple:
+            return {"label": names.take(pa.array(decided_NC.argmax(axis=1)))}
+        starts = np.concatenate([[0], np.cumsum(decided_NC.sum(axis=1))])
+        given = names.take(pa.array(decided_NC.nonzero()[1]))
+        return {"labels": pa.ListArray.from_arrays(pa.array(starts, pa.int32()), given)}
+
+    def explain(self, row: Row, label: str = "") -> tuple[tuple[str, float], ...]:
+        """What moved a label, or the number, most, with how much each added.
+
+        Of a text its pieces. Of a row its eight strongest columns as ``tenure = 2``, then
+        ``(other columns)``, where there are more, and ``(base)``; what moved nothing is out. These
+        add up: of two labels to the log-odds of this one, of more to its lead over their mean (of
+        overlapping ones to its own log-odds), of a number to the number.
+        """
+        if self.spec.columns:
+            return self._explain_columns(row, label)
         is_rival = not self.spec.is_multiple
         place = self.labels.index(label)
         found = self.engine.reasons(self.text_of(row), place, is_rival=is_rival)
         return tuple(found[:_MOST_REASONS])
+
+    def _explain_columns(self, row: Row, label: str) -> tuple[tuple[str, float], ...]:
+        from volano.models.table_columns import shown
+        from volano.models.table_reasons import BASE, OTHERS
+
+        scale, shift, place = 1.0, 0.0, 0
+        is_rival = self.spread is None and not self.spec.is_multiple
+        calibration = self.calibration
+        if self.spread is None:
+            place = self.labels.index(label)
+            if is_rival:
+                # Of two labels the lead over the mean is half of what parts them.
+                scale = (2.0 if len(self.labels) == 2 else 1.0) / calibration.temperature
+            elif calibration.slope_C is not None and calibration.offset_C is not None:
+                scale = float(calibration.slope_C[place])
+                shift = float(calibration.offset_C[place])
+        told = dict(self.engine.reasons(row, place, is_rival=is_rival))
+        base = told.pop(BASE) * scale + shift
+        moved = [(column, weight) for column, weight in told.items() if weight]
+        ranked = sorted(moved, key=lambda found: (-abs(found[1]), found[0]))
+        first, rest = ranked[:_MOST_REASONS], ranked[_MOST_REASONS:]
+        reasons = [(shown(column, row), weight * scale) for column, weight in first]
+        if rest:
+            reasons.append((OTHERS, math.fsum(weight for _, weight in rest) * scale))
+        return (*reasons, (BASE, base))

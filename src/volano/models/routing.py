@@ -39,12 +39,13 @@ _ARRAY = "calibration.curve"
 def sureness(scores_NC: Floats, decided_NC: NDArray[np.bool_], *, is_multiple: bool) -> Floats:
     """How sure each answer is as a whole, shape (N,).
 
-    One label: its probability. Several: the probability that all of them and no other are right,
-    were labels independent; only its order matters.
+    One label: its probability; where costs decide, that need not be the greatest. Several: the
+    probability that all of them and no other are right, were labels independent; only its order
+    matters.
     """
     if not is_multiple:
-        top: Floats = scores_NC.max(axis=1)
-        return top
+        answered: Floats = np.where(decided_NC, scores_NC, 0.0).max(axis=1)
+        return answered
     whole: Floats = np.where(decided_NC, scores_NC, 1.0 - scores_NC).prod(axis=1)
     return whole
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from volano.core.wire import check_json_type, read_json
 from volano.serve.waiting import WaitingRoom
-from volano.serve.web import Gate, MethodError, error_reply, read_body, web_app
+from volano.serve.web import (
+    Gate,
+    MethodError,
+    error_reply,
+    language_of,
+    read_body,
+    web_app,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +91,7 @@ class Door:
                 value = await loop.run_in_executor(self.service.pool, read_json, content)
             else:
                 value = read_json(content)
-            return await self.room.answer(self.service.read(value))
+            return await self.room.answer(self.service.read(value, language_of(headers)))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,6 +1,6 @@
 """What the server takes and answers, as an OpenAPI 3.1 document and as a page.
 
-Made from the project: its columns, its limits, and whether it asks for keys.
+Made from the project and the model that answers: columns, limits, and whether it asks for keys.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from volano.core.pages import Block
+    from volano.models.table_columns import FittedColumn
     from volano.serve.config import ServeConfig
     from volano.serve.rows import Columns
 
@@ -51,13 +52,62 @@ _NAME: Json = {
     "pattern": r"^[^\u0000]*$",
 }
 
+_CELLS: Mapping[str, Json] = {
+    "number": {
+        "type": ["number", "null"],
+        "minimum": -1e300,
+        "maximum": 1e300,
+        "description": "A number; a text that reads as one will do.",
+    },
+    "boolean": {
+        "type": ["boolean", "null"],
+        "description": "True or false; yes and no, 1 and 0, \u662f and \u5426 will do.",
+    },
+    "date": {
+        "type": ["string", "null"],
+        "format": "date",
+        "description": "A date, or a date and a time; as in the data will do.",
+    },
+    "category": {
+        "type": ["string", "number", "boolean", "null"],
+        "description": "One of few; one that training never saw is answered too.",
+    },
+    "text": {"type": ["string", "null"]},
+}
+_LEVELS_SHOWN = 5
+_LABELS: Json = {
+    "label": {"type": ["string", "null"]},
+    "labels": {"type": "array", "items": {"type": "string"}},
+    "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+    "unknown": {"type": "boolean"},
+    "scores": {"type": "object", "additionalProperties": {"type": "number"}},
+}
+_NUMBER: Json = {
+    "value": {"type": "number"},
+    "low": {"type": "number", "description": "The truth lies from here, nine times in ten,"},
+    "high": {"type": "number", "description": "up to here."},
+}
+
 
 def describe_api(
-    columns: Columns, config: ServeConfig, more_paths: Mapping[str, Json], *, has_keys: bool
+    columns: Columns,
+    config: ServeConfig,
+    more_paths: Mapping[str, Json],
+    *,
+    has_keys: bool,
+    is_number: bool = False,
 ) -> Json:
-    """The document; ``more_paths`` are of other rooms, without the answers all paths share."""
+    """The document.
+
+    Args:
+        columns: what the model that answers reads.
+        config: limits.
+        more_paths: of other rooms, without the answers that all paths share.
+        has_keys: whether the server asks for keys.
+        is_number: whether an answer is a number.
+    """
     paths: dict[str, Json] = {
-        "/v1/predict": {"post": _predict(columns, config)},
+        "/v1/predict": {"post": _predict(columns, config, is_number=is_number)},
         **more_paths,
         "/v1/model": {"get": _get("The model that answers, since when and why.", _object())},
         "/v1/openapi.json": {"get": _get("This document.", _object())},
@@ -87,10 +137,13 @@ def describe_api(
     return document
 
 
-def _predict(columns: Columns, config: ServeConfig) -> Json:
-    texts: Json = {name: {"type": "string"} for name in columns.text}
+def _predict(columns: Columns, config: ServeConfig, *, is_number: bool) -> Json:
+    kinds = columns.kinds
+    cells: Json = {
+        name: _cell(kinds[name]) if name in kinds else {"type": "string"} for name in columns.needed
+    }
     named = {name: _NAME for name in (columns.subject, columns.group) if name}
-    row = {"type": "object", "required": [*columns.text], "properties": named | texts}
+    row = {"type": "object", "required": [*columns.needed], "properties": named | cells}
     inputs = {"type": "array", "minItems": 1, "maxItems": config.max_batch, "items": row}
     body = {
         "type": "object",
@@ -98,21 +151,18 @@ def _predict(columns: Columns, config: ServeConfig) -> Json:
         "additionalProperties": False,
         "properties": {
             "inputs": inputs | {"description": "One object for each row, by column name."},
-            "explain": {"type": "boolean", "description": "Also say which pieces mattered."},
+            "explain": {"type": "boolean", "description": "Also say what mattered, and how much."},
             "subject": _NAME | {"description": "Whose rows these are."},
             "group": _NAME | {"description": "Which group they are of."},
         },
     }
+    parts = _NUMBER if is_number else _LABELS
     one = {
         "type": "object",
-        "required": ["id", "confidence", "unknown", "scores"],
+        "required": ["id", *(name for name in parts if name not in ("label", "labels"))],
         "properties": {
             "id": {"type": "string", "description": "Feedback names it."},
-            "label": {"type": ["string", "null"]},
-            "labels": {"type": "array", "items": {"type": "string"}},
-            "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-            "unknown": {"type": "boolean"},
-            "scores": {"type": "object", "additionalProperties": {"type": "number"}},
+            **parts,
             "reasons": {"type": "array", "items": _object()},
         },
     }
@@ -131,12 +181,17 @@ def _predict(columns: Columns, config: ServeConfig) -> Json:
             "content": {
                 "application/json": {
                     "schema": body,
-                    "example": {"inputs": [dict.fromkeys(columns.text, "...")]},
+                    "example": {"inputs": [columns.example_row()]},
                 }
             },
         },
         "responses": {"200": _answer("One prediction for each row.", answer)},
     }
+
+
+def _cell(column: FittedColumn) -> Json:
+    told = _CELLS[column.kind]
+    return told | {"examples": [*column.levels[:_LEVELS_SHOWN]]} if column.levels else told
 
 
 def _get(what: str, schema: Json, kind: str = "application/json") -> Json:

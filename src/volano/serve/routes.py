@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, PlainTextResponse
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from volano.serve.metrics import Sample
+    from volano.serve.rows import Columns
     from volano.serve.service import PredictionService
 
 __all__ = ["Figures", "service_routes"]
@@ -81,7 +83,12 @@ def service_routes(
         has_keys: whether the server asks for keys.
     """
     service = figures.service
-    document = describe_api(service.columns, service.config, more_paths or {}, has_keys=has_keys)
+
+    @lru_cache(1)  # until another model answers
+    def document(columns: Columns) -> dict[str, Any]:
+        is_number = service.task.answers == "number"
+        paths = more_paths or {}
+        return describe_api(columns, service.config, paths, has_keys=has_keys, is_number=is_number)
 
     async def model(request: Request) -> Response:
         return json_response(service.describe())
@@ -96,10 +103,11 @@ def service_routes(
         return PlainTextResponse(figures.text(), headers={"cache-control": "no-store"})
 
     async def openapi(request: Request) -> Response:
-        return json_response(document)
+        return json_response(document(service.columns_now))
 
     async def docs(request: Request) -> Response:
-        return HTMLResponse(docs_page(document, str(request.base_url).rstrip("/")))
+        described = document(service.columns_now)
+        return HTMLResponse(docs_page(described, str(request.base_url).rstrip("/")))
 
     return [
         Route("/v1/model", model, methods=["GET"]),

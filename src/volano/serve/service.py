@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import msgspec
@@ -24,13 +24,17 @@ from volano.serve.config import ServeConfig
 from volano.serve.log import GroupLog
 from volano.serve.metrics import Metrics
 from volano.serve.rows import Columns, PredictRequest, read_request
+from volano.serve.wording import reasons_in_words
 from volano.store.ids import prediction_ids
 from volano.store.predictions import PredictionRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from volano.core.errors import Language
     from volano.core.nouns import Answer, Release
+    from volano.models.bundle import Spec
+    from volano.models.table_features import TableFeaturiser
     from volano.serve.log import LogStore
     from volano.tasks.task import Task
 
@@ -59,8 +63,13 @@ class Answers(Protocol):
     """What answers: a ``models.Predictor``."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Every label that it can give."""
+    def spec(self) -> Spec:
+        """What the bundle says of itself: what it reads, and what it answers."""
+        ...
+
+    @property
+    def featuriser(self) -> TableFeaturiser | None:
+        """What knows the columns of a table; None where it reads texts."""
         ...
 
     def predict(
@@ -88,10 +97,11 @@ class ModelSource(Protocol):
 
 @dataclass(frozen=True)
 class Serving:
-    """What answers now: never changed, only replaced."""
+    """What answers now, and what a row must bring: never changed, only replaced."""
 
     release: Release
     predictor: Answers
+    columns: Columns
 
     @property
     def short(self) -> str:
@@ -152,29 +162,38 @@ class PredictionService:
         self._loader.shutdown()
         self.log.__exit__(*exception)
 
-    def read(self, body: object) -> PredictRequest:
+    def read(self, body: object, language: Language = "en") -> PredictRequest:
         """Check a request, and that there is something to answer it with and to write it to.
+
+        Args:
+            body: what came.
+            language: in which reasons are said.
 
         Raises:
             NotReadyError: nothing was promoted yet.
             LogFullError: the log cannot be written.
             UserError: an input is wrong; says which.
         """
-        self._ready()
+        serving = self._ready()
         self.log.require_room()
-        return read_request(body, self.columns, self.config.max_batch)
+        return read_request(body, serving.columns, self.config.max_batch, language)
 
     def answer(self, asked: Sequence[PredictRequest]) -> list[bytes]:
         """One batch, so one model: the body of the answer to each request, queued for the log.
 
         All of the requests ask for reasons, or none does.
+
+        Raises:
+            UserError: another model answers since a request was read, and cannot read its rows.
         """
         serving = self._ready()
+        for request in asked:
+            request.recheck(serving.columns)
         began = time.perf_counter()
         rows = [row for request in asked for row in request.rows]
         answers = serving.predictor.predict(rows, explain=asked[0].explain)
         latency_ms = (time.perf_counter() - began) * 1000
-        outputs = [self._output(answer) for answer in answers]
+        outputs = [self._output(answer, asked[0].language) for answer in answers]
         ids = prediction_ids(len(outputs))
         logged = [output for output, _ in outputs]
         self._log(asked, rows, logged, ids, (serving.release.model, latency_ms))
@@ -189,16 +208,25 @@ class PredictionService:
             start = end
         return bodies
 
-    def _output(self, answer: Answer) -> tuple[bytes, bytes]:
+    def _output(self, answer: Answer, language: Language) -> tuple[bytes, bytes]:
         """As it is logged, and as it is told: reasons can be asked for again."""
-        if not math.isfinite(answer.confidence):
+        figure = answer.confidence if answer.value is None else answer.value
+        if not math.isfinite(figure):
             raise ArithmeticError("a model answered with a score that is no number")
         said = self.task.output(answer)
         reasons = said.pop("reasons", None)
         logged = _encode(said)
         if reasons is None:
             return logged, logged
+        if self.task.input == "columns":
+            reasons = reasons_in_words(self.task, answer, language)
         return logged, logged[:-1] + b',"reasons":' + _encode(reasons) + b"}"
+
+    @property
+    def columns_now(self) -> Columns:
+        """What a row must bring to the model that answers now."""
+        serving = self.serving
+        return serving.columns if serving is not None else self.columns
 
     def describe(self) -> dict[str, Any]:
         """What ``GET /v1/model`` says.
@@ -212,8 +240,8 @@ class PredictionService:
             "model": serving.short,
             "hash": release.model,
             "task": self.task.name,
-            "inputs": list(self.columns.text),
-            "labels": list(serving.predictor.labels),
+            "inputs": list(serving.columns.needed),
+            "labels": list(serving.predictor.spec.labels),
             "promoted": utc(release.at),
             "because": release.because,
             "failed": failed.to_dict() if failed is not None else None,
@@ -260,7 +288,7 @@ class PredictionService:
     def _swap(self, release: Release) -> bool:
         serving, failed = self.serving, self.failed
         if serving is not None and serving.release.model == release.model:
-            self.serving, self.failed = Serving(release, serving.predictor), None
+            self.serving, self.failed = replace(serving, release=release), None
             return False
         is_late = failed is None or time.time() - failed.at > _RETRY_SECONDS
         if failed is not None and failed.release.id == release.id and not is_late:
@@ -271,7 +299,9 @@ class PredictionService:
             self.failed = _failure(release, error)
             self.events.warn(f"model {release.model[:SHORT]} is not served: {self.failed.what}")
             return False
-        self.serving, self.failed = Serving(release, loading.result()), None
+        predictor = loading.result()
+        columns = self.columns.of(predictor.spec.reads, predictor.featuriser)
+        self.serving, self.failed = Serving(release, predictor, columns), None
         self.events.note(f"model {release.model[:SHORT]} answers now")
         return True
 

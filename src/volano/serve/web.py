@@ -38,6 +38,7 @@ __all__ = [
     "UnknownKeyError",
     "error_reply",
     "json_response",
+    "language_of",
     "read_body",
     "web_app",
 ]
@@ -234,13 +235,13 @@ def error_reply(error: Exception, scope: Scope) -> Reply:
         headers.append((b"www-authenticate", b"Bearer"))
     elif status == 413:  # the rest of the body is not read
         headers.append((b"connection", b"close"))
-    told = {"error": error.to_dict(_language(scope))}
+    told = {"error": error.to_dict(language_of(dict(scope["headers"])))}
     return status, headers, dump_json(told)
 
 
-def _language(scope: Scope) -> Language:
+def language_of(headers: Mapping[bytes, bytes]) -> Language:
     """English, unless the first language that the client accepts is Chinese."""
-    accepted = dict(scope["headers"]).get(b"accept-language", b"")
+    accepted = headers.get(b"accept-language", b"")
     return "zh" if accepted[:2].lower() == b"zh" else "en"
 
 

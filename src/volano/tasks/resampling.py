@@ -158,6 +158,7 @@ def estimate(
     parts_NK: NDArray[np.float64],
     combine: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     draws: Draws,
+    value: float | None = None,
 ) -> Estimate:
     """A metric's value and its 95 % interval.
 
@@ -165,7 +166,9 @@ def estimate(
         parts_NK: what each example adds to the metric's sums.
         combine: from sums (..., K) to values (...).
         draws: units and number of draws.
+        value: the exact figure, where sums only come close to it: the draws are moved by as much.
     """
-    value = float(combine(parts_NK.sum(axis=0)))
-    low, high = interval(combine(draws.sums(parts_NK)), draws.num_units)
+    summed = float(combine(parts_NK.sum(axis=0)))
+    value = summed if value is None else value
+    low, high = interval(combine(draws.sums(parts_NK)) + (value - summed), draws.num_units)
     return Estimate(value, min(low, value), max(high, value))

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CLASSIFICATION_METRICS", "ECE_BINS", "Floats", "LabelOutcomes", "Metric"]
+    from volano.tasks.outcomes import Outcomes
+
+__all__ = ["CLASSIFICATION_METRICS", "ECE_BINS", "Floats", "LabelOutcomes", "Metric", "ratio"]
 
 Floats = NDArray[np.float64]
 ECE_BINS = 15
@@ -30,7 +32,10 @@ class LabelOutcomes:
     scores_NC: Floats
     is_multiple: bool
 
-    def at(self, rows: slice | NDArray[Any]) -> LabelOutcomes:
+    def __len__(self) -> int:
+        return len(self.truth_NC)
+
+    def at(self, rows: slice | NDArray[Any], /) -> LabelOutcomes:
         """Those of these rows: their places, a mask, or a slice."""
         parts = self.truth_NC[rows], self.decided_NC[rows], self.scores_NC[rows]
         return LabelOutcomes(self.labels, *parts, self.is_multiple)
@@ -48,30 +53,44 @@ class LabelOutcomes:
         size = self.truth_NC.sum(axis=1) + self.decided_NC.sum(axis=1)
         return np.where(size > 0, 2 * both / np.maximum(size, 1), 1.0)
 
+    def differs_N(self, other: LabelOutcomes, /) -> NDArray[np.bool_]:
+        """Where the other decides on other labels."""
+        differs: NDArray[np.bool_] = (self.decided_NC != other.decided_NC).any(axis=1)
+        return differs
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Truth, decisions and scores, by name."""
+        return {"truth": self.truth_NC, "decided": self.decided_NC, "scores": self.scores_NC}
+
 
 @dataclass(frozen=True)
 class Metric:
     """A figure that can be resampled: ``parts`` (N, K) summed over examples, then ``combine``.
 
-    ``decides`` is false where a model that only guesses can have the best value.
+    Outcomes are those of the task that has the metric. ``decides`` is false where a model that only
+    guesses can have the best value. ``exact`` is for what sums can only come close to.
     """
 
     name: str
-    parts: Callable[[LabelOutcomes], Floats]
+    parts: Callable[[Any], Floats]
     combine: Callable[[Floats], Floats]
     better: Literal["higher", "lower"] = "higher"
     decides: bool = True
+    exact: Callable[[Any], float] | None = None
 
-    def of(self, outcomes: LabelOutcomes) -> float:
+    def of(self, outcomes: Outcomes) -> float:
         """The figure on all examples."""
+        if self.exact is not None:
+            return self.exact(outcomes)
         return float(self.combine(self.parts(outcomes).sum(axis=0)))
 
 
 def _share(sums: Floats) -> Floats:
-    return _ratio(sums[..., 0], sums[..., 1])
+    return ratio(sums[..., 0], sums[..., 1])
 
 
-def _ratio(top: Floats, bottom: Floats) -> Floats:
+def ratio(top: Floats, bottom: Floats) -> Floats:
+    """The quotient; NaN where there is nothing to divide by."""
     filled: Floats = np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
     return filled
 
@@ -99,7 +118,7 @@ def _hits(sums: Floats) -> tuple[Floats, Floats, Floats]:
 def _mean_where(values: Floats, is_counted: NDArray[np.bool_]) -> Floats:
     counted = is_counted.sum(axis=-1)
     total = np.where(is_counted, values, 0.0).sum(axis=-1)
-    return _ratio(np.asarray(total, np.float64), np.asarray(counted, np.float64))
+    return ratio(np.asarray(total, np.float64), np.asarray(counted, np.float64))
 
 
 def _macro(top: Floats, bottom: Floats, seen: Floats) -> Floats:
@@ -123,7 +142,7 @@ def _macro_recall(sums: Floats) -> Floats:
 
 def _micro_f1(sums: Floats) -> Floats:
     tp, fp, fn = (part.sum(axis=-1) for part in _hits(sums))
-    return _ratio(np.asarray(2 * tp), np.asarray(2 * tp + fp + fn))
+    return ratio(np.asarray(2 * tp), np.asarray(2 * tp + fp + fn))
 
 
 def _log_loss_parts(outcomes: LabelOutcomes) -> Floats:
@@ -134,6 +153,12 @@ def _log_loss_parts(outcomes: LabelOutcomes) -> Floats:
     else:
         loss = -np.log(np.where(truth, scores, 0).sum(axis=1).clip(1e-15))
     return _with_count(loss)
+
+
+def _brier_parts(outcomes: LabelOutcomes) -> Floats:
+    """Squared distance of scores and truth, summed over labels (Brier 1950), halved: 0 to 1."""
+    squared = (outcomes.scores_NC - outcomes.truth_NC) ** 2
+    return _with_count(squared.mean(axis=1) if outcomes.is_multiple else squared.sum(axis=1) / 2)
 
 
 def _calibration_parts(outcomes: LabelOutcomes) -> Floats:
@@ -157,7 +182,7 @@ def _calibration_error(sums: Floats) -> Floats:
     """Expected calibration error (Guo et al. 2017, arXiv:1706.04599), equal-width bins."""
     sure, right, count = np.split(sums, 3, axis=-1)
     gap = np.abs(sure - right).sum(axis=-1)
-    return _ratio(np.asarray(gap), np.asarray(count.sum(axis=-1)))
+    return ratio(np.asarray(gap), np.asarray(count.sum(axis=-1)))
 
 
 CLASSIFICATION_METRICS: Mapping[str, Metric] = {
@@ -169,6 +194,7 @@ CLASSIFICATION_METRICS: Mapping[str, Metric] = {
         Metric("macro_precision", _hit_parts, _macro_precision),
         Metric("macro_recall", _hit_parts, _macro_recall),
         Metric("log_loss", _log_loss_parts, _share, better="lower"),
+        Metric("brier", _brier_parts, _share, better="lower"),
         Metric("calibration_error", _calibration_parts, _calibration_error, "lower", decides=False),
     )
 }

@@ -6,19 +6,34 @@ the task; stages never look at its name.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+from pydantic import Field
 
 from volano.core.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
     from volano.core.nouns import Answer
-    from volano.tasks.scoring import LabelOutcomes, Metric
+    from volano.tasks.scoring import Metric
 
-__all__ = ["LabelsConfig", "Task"]
+__all__ = ["AlertsConfig", "LabelsConfig", "Task"]
+
+
+class AlertsConfig(Config):
+    """How many rows may be called anomalies: what people can look at.
+
+    Attributes:
+        per_day: at most so many a day, by the days that the time column of the training rows spans;
+            ``off`` goes by the share.
+        share: of all rows, where ``per_day`` is off.
+    """
+
+    per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Literal["off"] = "off"
+    share: float = Field(0.01, gt=0, le=0.5)
 
 
 class LabelsConfig(Config):
@@ -32,6 +47,11 @@ class LabelsConfig(Config):
         unknown: the label that means "none of these"; empty where there is none.
         rename: today's name of an old label; two old labels with one name are merged.
         remove: labels that are no more; a row that carried nothing else has no label now.
+        costs: what a wrong answer costs, by true label and answer; a mistake that is not named
+            costs 1. The answer is then the one with the least expected cost.
+        normal: where anomalies are looked for: the label of what is as it should be; every other
+            label is an anomaly.
+        alerts: where anomalies are looked for: how many rows may be called so.
     """
 
     separator: str = ""
@@ -39,6 +59,9 @@ class LabelsConfig(Config):
     unknown: str = ""
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
+    normal: str = ""
+    alerts: AlertsConfig = AlertsConfig()
+    costs: dict[str, dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]] = {}
 
 
 class Task(Protocol):
@@ -52,6 +75,16 @@ class Task(Protocol):
     @property
     def labels(self) -> LabelsConfig:
         """The label settings of this project."""
+        ...
+
+    @property
+    def input(self) -> Literal["text", "columns"]:
+        """What a model sees of a row: its texts, or the columns of a table."""
+        ...
+
+    @property
+    def answers(self) -> Literal["labels", "number"]:
+        """What an Answer holds."""
         ...
 
     @property
@@ -100,8 +133,12 @@ class Task(Protocol):
         """What an older model's answer means under today's labels (scores of merged ones added)."""
         ...
 
-    def outcomes(self, truth: Sequence[Sequence[str]], answers: Sequence[Answer]) -> LabelOutcomes:
-        """Truth and answers as arrays over the union of their labels, sorted."""
+    def guess(self, targets: Iterable[Sequence[str]]) -> Answer:
+        """The best that can be said without reading: the floor under every model."""
+        ...
+
+    def outcomes(self, truth: Sequence[Sequence[str]], answers: Sequence[Answer]) -> Any:
+        """Truth and answers as arrays: ``LabelOutcomes`` over the union of labels, or numbers."""
         ...
 
     def output(self, answer: Answer) -> dict[str, object]:

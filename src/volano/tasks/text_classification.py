@@ -1,158 +1,31 @@
 """Text classification: one label, several labels, or none of these.
 
-An Example holds one or several text fields and a list of labels. The label that means "none of
-these" (``labels.unknown``) is a label like any other in truth and in scores; a model answers it
-also where it is not sure enough of any known one.
+An Example holds one or several text fields and a list of labels.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
-import pyarrow as pa
-
-from volano.core.errors import DataError
-from volano.tasks.scoring import CLASSIFICATION_METRICS, LabelOutcomes, Metric
-from volano.tasks.task import LabelsConfig
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from volano.core.nouns import Answer
+from volano.tasks.labelled import Labelled
 
 __all__ = ["TextClassification"]
 
 
 @dataclass(frozen=True)
-class TextClassification:
+class TextClassification(Labelled):
     """Which label, or labels, a text carries."""
 
-    labels: LabelsConfig = field(default_factory=LabelsConfig)
     name: str = "text-classification"
-    needs_target: bool = True
+    input: Literal["text", "columns"] = "text"
     learners: tuple[str, ...] = (
         "linear", "bayes", "blend", "probe", "finetune", "lora", "ensemble",
     )  # fmt: skip
-    metrics: Mapping[str, Metric] = field(default_factory=lambda: CLASSIFICATION_METRICS)
-
-    @property
-    def is_multiple(self) -> bool:
-        """Several labels where the project names a separator."""
-        return bool(self.labels.separator)
-
-    @property
-    def target_type(self) -> pa.DataType:
-        """A list of strings; one string long where there is one label."""
-        return pa.list_(pa.string())
 
     @property
     def default_metric(self) -> str:
-        """Accuracy for one label, macro F1 for several."""
+        """Stated costs; else accuracy for one label, macro F1 for several."""
+        if self.labels.costs:
+            return "cost"
         return "macro_f1" if self.is_multiple else "accuracy"
-
-    def read_target(self, cell: object, names: Sequence[str] = ()) -> tuple[str, ...] | None:
-        """Split, trim, look up in the names file, rename, remove; None where nothing is left.
-
-        >>> TextClassification(LabelsConfig(separator=",")).read_target("joy, love")
-        ('joy', 'love')
-        """
-        parts = self._parts(cell)
-        found = [_named(part, names) for part in parts]
-        return self.today(found) or None
-
-    def _parts(self, cell: object) -> list[str]:
-        if cell is None:
-            return []
-        if isinstance(cell, list | tuple):
-            return [str(part).strip() for part in cell if str(part).strip()]
-        if isinstance(cell, dict):
-            raise DataError(
-                "a label cannot be {cell}",
-                fix="write it as a text or a number",
-                cell=str(cell)[:80],
-            )
-        text = _whole(cell)
-        pieces = text.split(self.labels.separator) if self.labels.separator else [text]
-        return [piece.strip() for piece in pieces if piece.strip()]
-
-    def today(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """Renamed, merged, removed, sorted, each once."""
-        renamed = {self.labels.rename.get(label, label) for label in labels}
-        return tuple(sorted(renamed - set(self.labels.remove)))
-
-    def answer_today(self, answer: Answer) -> Answer:
-        """An answer under today's names; a removed label stays, since that is what was served."""
-        rename = self.labels.rename
-        if not rename or not any(label in rename for label in answer.scores):
-            return answer
-        scores: dict[str, float] = {}
-        for label, score in answer.scores.items():
-            today = rename.get(label, label)
-            scores[today] = scores.get(today, 0.0) + score
-        scores = {label: min(score, 1.0) for label, score in scores.items()}
-        labels = tuple(sorted({rename.get(label, label) for label in answer.labels}))
-        return replace(answer, labels=labels, scores=scores)
-
-    def outcomes(self, truth: Sequence[Sequence[str]], answers: Sequence[Answer]) -> LabelOutcomes:
-        """Truth and answers as arrays; a label that a model never heard of scores 0 there."""
-        known = {label for labels in truth for label in labels}
-        for answer in answers:
-            known.update(answer.labels, answer.scores)
-        labels = tuple(sorted(known))
-        place = {label: column for column, label in enumerate(labels)}
-        shape = (len(answers), len(labels))
-        truth_NC, decided_NC = np.zeros(shape, bool), np.zeros(shape, bool)
-        scores_NC = np.zeros(shape)
-        for row, (true, answer) in enumerate(zip(truth, answers, strict=True)):
-            truth_NC[row, [place[label] for label in true]] = True
-            decided_NC[row, [place[label] for label in answer.labels]] = True
-            scores_NC[row, [place[label] for label in answer.scores]] = list(answer.scores.values())
-        return LabelOutcomes(labels, truth_NC, decided_NC, scores_NC, self.is_multiple)
-
-    def output(self, answer: Answer) -> dict[str, object]:
-        """``label`` or ``labels``, ``confidence``, ``unknown``, ``scores``, ``route`` and why.
-
-        The route where the project names a precision, the reasons where they were asked for.
-
-        Under today's names: a champion from before a renaming must answer as its report says.
-        """
-        answer = self.answer_today(answer)
-        said: dict[str, object] = (
-            {"labels": list(answer.labels)}
-            if self.is_multiple
-            else {"label": answer.labels[0] if answer.labels else None}
-        )
-        said |= {
-            "confidence": answer.confidence,
-            "unknown": answer.unknown,
-            "scores": dict(answer.scores),
-        }
-        if answer.route is not None:
-            said["route"] = answer.route
-        if answer.reasons:
-            said["reasons"] = [{"text": text, "weight": weight} for text, weight in answer.reasons]
-        return said
-
-
-def _whole(cell: object) -> str:
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
-
-
-def _named(part: str, names: Sequence[str]) -> str:
-    if not names:
-        return part
-    if part.isdecimal() and int(part) < len(names):
-        return names[int(part)]
-    if part in names:
-        return part
-    raise DataError(
-        "label {label!r} is not in the label names file, which holds {count} names",
-        fix="add it to that file, or give its line, counted from 0 to {last}",
-        label=part[:80],
-        count=len(names),
-        last=len(names) - 1,
-    )

@@ -23,7 +23,13 @@ def register(hub: Hub) -> None:
     from volano.train.learners.encoder import FINETUNE, LORA
     from volano.train.learners.ensemble import ENSEMBLE
     from volano.train.learners.probe import PROBE
+    from volano.train.learners.table_blend import BLEND as TABLE_BLEND
+    from volano.train.learners.table_linear import LINEAR as TABLE_LINEAR
+    from volano.train.learners.table_mlp import MLP
+    from volano.train.learners.table_trees import TREES
     from volano.train.learners.text_linear import BAYES, BLEND, LINEAR
 
-    for learner in (LINEAR, BAYES, BLEND, PROBE, FINETUNE, LORA, ENSEMBLE, DISTIL):
+    of_text = LINEAR, BAYES, BLEND, PROBE, FINETUNE, LORA, ENSEMBLE, DISTIL
+    of_columns = TABLE_LINEAR, TREES, TABLE_BLEND, MLP
+    for learner in (*of_text, *of_columns):
         hub.add_learner(learner.name, learner)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from volano.train.held_out import Marked
 
 __all__ = [
+    "SHARES",
     "calibrate",
     "calibrate_many",
     "calibrate_one",
@@ -28,7 +29,7 @@ __all__ = [
     "with_unknown",
 ]
 
-_SHARES = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the second of two models
+SHARES = (0.15, 0.3, 0.5, 0.7, 0.85)  # of the second of two models
 
 
 def log_loss(values_NC: Floats, class_N: NDArray[np.int64], temperature: float = 1.0) -> float:
@@ -80,7 +81,8 @@ def calibrate(
     unknown: int | None,
     *,
     is_multiple: bool,
-    false_alarms: float,
+    false_alarms: float | None,
+    cost_CC: Floats | None = None,
 ) -> Calibration:
     """What makes probabilities and decisions of held-out decision values, for any learner.
 
@@ -89,11 +91,16 @@ def calibrate(
         truth_NC: over the same labels.
         unknown: column of the label that means "none of these", where there are examples of it.
         is_multiple: whether a row may carry several labels.
-        false_alarms: share of known rows that may be taken for unknown.
+        false_alarms: share of known rows that may be taken for unknown; None where no answer is.
+        cost_CC: what it costs to answer the label of a column where that of the row is true.
     """
     if is_multiple:
         return calibrate_many(values_NC, truth_NC)
     fitted = calibrate_one(values_NC, truth_NC)
+    if cost_CC is not None:
+        fitted = replace(fitted, cost_CC=cost_CC)
+    if false_alarms is None:
+        return fitted
     scores_NC = fitted.probabilities(values_NC)
     return with_unknown(fitted, scores_NC, truth_NC, unknown, false_alarms)
 
@@ -114,7 +121,7 @@ def mix(first_NC: Floats, second_NC: Floats, class_N: NDArray[np.int64]) -> tupl
         value_NC = mixed(share)
         return log_loss(value_NC, class_N, fit_temperature(value_NC, class_N))
 
-    best = min(_SHARES, key=lambda share: (loss(share), share))
+    best = min(SHARES, key=lambda share: (loss(share), share))
     return best, mixed(best)
 
 
@@ -209,7 +216,7 @@ def curve_of(fitted: Calibration, held_out: Marked, unknown: int | None) -> Curv
     They are answers of models that had not seen the row, which is what new rows will meet. An
     answer "none of these" is for a person, however sure: nothing can be done with it alone.
     """
-    found = held_out.outcomes
+    found = held_out.of_labels
     sure_N = sureness(found.scores_NC, found.decided_NC, is_multiple=found.is_multiple)
     says_none_N = fitted.is_unsure(found.scores_NC)
     if unknown is not None:

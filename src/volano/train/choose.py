@@ -11,8 +11,10 @@ import numpy as np
 
 from volano.core.nouns import Estimate
 from volano.core.seeds import derive_seed
+from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.resampling import Draws, interval
-from volano.train.held_out import read_held_out
+from volano.tasks.scoring import LabelOutcomes
+from volano.train.held_out import Marked, read_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from volano.core.nouns import Model
+    from volano.tasks.outcomes import Outcomes
     from volano.tasks.scoring import Metric
-    from volano.train.held_out import Marked
 
 __all__ = ["Choice", "choose", "why_stop"]
 
 _DRAWS = 1000
+_MOST_CELLS = 20_000_000  # sums of one model that are held at once: 160 MB
 _TELLS = "finetune"  # what it gains says what encoders can gain here
 
 
@@ -100,14 +103,22 @@ def why_stop(natives: Sequence[Model], metric: Metric, held_H: NDArray[np.int64]
         gain = gains[_TELLS][0]
         return f"as {_TELLS} is not proven better than {best} ({gain.low:+.3f} to {gain.high:+.3f})"
     held_out = marked[best].at(held_H if len(held_H) else marked[best].row_N)
-    truth = held_out.outcomes.truth_NC
-    perfect = replace(held_out.outcomes, decided_NC=truth, scores_NC=truth.astype(np.float64))
-    if _gain(held_out, replace(held_out, outcomes=perfect), metric).low > 0:
+    perfect = replace(held_out, outcomes=_faultless(held_out.outcomes))
+    if _gain(held_out, perfect, metric).low > 0:
         return ""
     return (
-        f"as even a faultless one could not be proven better than {best} on {len(truth)} held-out"
-        " rows"
+        f"as even a faultless one could not be proven better than {best} on "
+        f"{len(held_out.outcomes)} held-out rows"
     )
+
+
+def _faultless(found: Outcomes) -> Outcomes:
+    """What a model would answer that knew the truth."""
+    if isinstance(found, NumberOutcomes):
+        return replace(found, value_N=found.truth_N, low_N=found.truth_N, high_N=found.truth_N)
+    assert isinstance(found, LabelOutcomes)
+    truth = found.truth_NC
+    return replace(found, decided_NC=truth, scores_NC=truth.astype(np.float64))
 
 
 def _climb(
@@ -126,12 +137,29 @@ def _climb(
 
 def _gain(cheaper: Marked, dearer: Marked, metric: Metric) -> Estimate:
     cheaper, dearer = cheaper.at(dearer.row_N), dearer.at(cheaper.row_N)
+    sign = 1.0 if metric.better == "higher" else -1.0
+    value = sign * (metric.of(dearer.outcomes) - metric.of(cheaper.outcomes))
+    cheaper, dearer = _drawable(cheaper, metric), _drawable(dearer, metric)
     units = np.unique(cheaper.unit_N, return_inverse=True)[1]
     draws = Draws(units, _DRAWS, derive_seed(0, "choose"))
     parts = [metric.parts(found.outcomes) for found in (dearer, cheaper)]
     # Side by side, so that both are drawn alike.
     sums = np.split(draws.sums(np.concatenate(parts, axis=1)), 2, axis=1)
     better, worse = (metric.combine(found) for found in sums)
-    sign = 1.0 if metric.better == "higher" else -1.0
-    value = sign * (metric.of(dearer.outcomes) - metric.of(cheaper.outcomes))
-    return Estimate(value, *interval(sign * (better - worse), draws.num_units))
+    # Sums only come close to some figures: the draws are moved by as much as they are off.
+    middle = [metric.combine(part.sum(axis=0)) for part in parts]
+    off = value - sign * float(middle[0] - middle[1])
+    low, high = interval(sign * (better - worse) + off, draws.num_units)
+    return Estimate(value, low, high)
+
+
+def _drawable(marked: Marked, metric: Metric) -> Marked:
+    """As many rows, spread evenly, as can be drawn a thousand times within some hundred MB."""
+    num = len(marked.row_N)
+    if num == 0:
+        return marked
+    most = _MOST_CELLS // max(1, metric.parts(marked.outcomes.at(slice(0, 1))).shape[1])
+    if num <= most:
+        return marked
+    kept = np.unique(np.linspace(0, num - 1, most).astype(np.int64))
+    return Marked(marked.outcomes.at(kept), marked.unit_N[kept], marked.row_N[kept])

@@ -13,6 +13,7 @@ from volano.core.errors import ConfigError
 from volano.train.encoders.config import DistilConfig, EncoderConfig, LoraConfig
 from volano.train.loop.config import LoopConfig, OptimizerConfig
 from volano.train.suspects import MOST_SUSPECTS
+from volano.train.tables.config import MlpConfig, TreesConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,8 @@ class TrainConfig(Config):
         folds: parts that training rows are cut into; each is answered by a model of the others;
             encoders that are trained need them only where rows are few.
         settings_tried: how many strengths of regularisation are compared.
-        unknown_false_alarms: share of known texts that may be taken for unknown.
+        unknown_false_alarms: share of known texts that may be taken for unknown; of rows of a table
+            only where ``labels.unknown`` names a label.
         suspects: most rows that are filed for review as likely wrong labels.
         seed: of folds and solvers; ``auto`` is the project's.
         encoder: how an encoder becomes a classifier.
@@ -42,6 +44,8 @@ class TrainConfig(Config):
         optimizer: how their weights move.
         lora: of the learner ``lora``.
         distil: of the learner ``distil``.
+        trees: of the learner ``trees``.
+        mlp: of the learner ``mlp``.
     """
 
     learner: str = "auto"
@@ -56,14 +60,22 @@ class TrainConfig(Config):
     optimizer: OptimizerConfig = OptimizerConfig()
     lora: LoraConfig = LoraConfig()
     distil: DistilConfig = DistilConfig()
+    trees: TreesConfig = TreesConfig()
+    mlp: MlpConfig = MlpConfig()
 
 
-_BY_EFFORT = {"quick": (3, 1, 4), "normal": (5, 3, 8), "thorough": (10, 5, 12)}
+# Folds, settings, epochs; and of trees most rounds and seeds.
+_BY_EFFORT = {
+    "quick": (3, 1, 4, 500, 1),
+    "normal": (5, 3, 8, 1000, 4),
+    "thorough": (10, 5, 12, 2000, 8),
+}
 # Dear learners, and the efforts that try them; what is not named here takes about a minute at most.
 _DEAR: Mapping[str, tuple[Effort, ...]] = {
     "finetune": ("normal", "thorough"),
     "lora": ("thorough",),
     "ensemble": ("thorough",),
+    "mlp": ("thorough",),
 }
 
 
@@ -71,12 +83,14 @@ def resolve_train(
     config: TrainConfig, effort: Effort, seed: int
 ) -> tuple[TrainConfig, tuple[Derived, ...]]:
     """Every ``auto`` that goes by effort or project replaced, and why each became what it is."""
-    folds, settings, epochs = _BY_EFFORT[effort]
+    folds, settings, epochs, rounds, seeds = _BY_EFFORT[effort]
     derived = (
         Derived("train.folds", folds, f"effort is {effort}"),
         Derived("train.settings_tried", settings, f"effort is {effort}"),
         Derived("train.seed", seed, "the project's seed"),
         Derived("train.loop.epochs", epochs, f"effort is {effort}"),
+        Derived("train.trees.rounds", rounds, f"effort is {effort}"),
+        Derived("train.trees.seeds", seeds, f"effort is {effort}"),
     )
     values = config.model_dump()
     used = []
@@ -95,7 +109,8 @@ def plan_learners(
     """The learners to train, the baseline first, each after the learners that it builds on.
 
     Without a named base these are the light ones. With one, ``quick`` adds ``probe``, ``normal``
-    also ``finetune``, ``thorough`` also ``lora`` and ``ensemble``.
+    also ``finetune``, ``thorough`` also ``lora`` and ``ensemble``. Of tables, ``mlp`` comes with
+    ``thorough``.
 
     Raises:
         ConfigError: the project names a learner that does not exist or cannot do this task.

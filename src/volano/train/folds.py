@@ -14,12 +14,25 @@ if TYPE_CHECKING:
     from volano.train.config import TrainConfig
     from volano.train.learner import Lesson, TrainingSet
 
-__all__ = ["assign_folds", "folds_of", "held_rows", "strata_of"]
+__all__ = [
+    "NEVER",
+    "assign_folds",
+    "folds_of",
+    "held_rows",
+    "strata_of",
+    "table_folds",
+    "table_strata",
+]
 
 Ints = NDArray[np.int64]
 
 _FEWEST_VALIDATION = 100  # with fewer rows nothing can be told
 _PARTS = 10
+NEVER = -1  # the fold of rows that are never held out
+_MANY = 50_000  # rows of a table from which one part is held out, and not each in its turn
+_MANY_LABELLED = 10_000, 200_000  # the same where labels are many: rows, and rows times labels
+_FEWEST_PARTS, _MOST_HELD = 5, 50_000  # so many tell all that there is to be told
+_BANDS = 10  # of numbers, so that each fold holds small and large ones
 
 
 def strata_of(truth_NC: Labels) -> Ints:
@@ -56,6 +69,37 @@ def folds_of(rows: TrainingSet, config: TrainConfig) -> Ints:
     assert config.seed != "auto"
     seed = derive_seed(config.seed, "folds")
     return assign_folds(strata_of(rows.truth_NC), rows.unit_N, config.folds, seed)
+
+
+def table_folds(lesson: Lesson, config: TrainConfig) -> Ints:
+    """The fold of each row of a table, for all of its learners; ``NEVER`` where it is in none.
+
+    Folds answer all rows. Where rows are many, one part tells as much as all of them would: a fifth
+    or 50,000. Where the future is to be foretold, that part is the validation rows, which are the
+    latest: rows of other days would tell of a day what nobody can know beforehand.
+    """
+    assert config.folds != "auto"
+    assert config.seed != "auto"
+    rows, num = lesson.rows, len(lesson.rows)
+    if lesson.is_forward and len(lesson.valid) >= _FEWEST_VALIDATION:
+        return np.where(np.arange(num) < len(lesson.train), NEVER, 0)
+    seed = derive_seed(config.seed, "folds")
+    fewest, most = _MANY_LABELLED
+    if num <= _MANY and (num < fewest or num * max(1, len(rows.labels)) <= most):
+        return assign_folds(table_strata(rows), rows.unit_N, config.folds, seed)
+    parts = max(_FEWEST_PARTS, -(-num // _MOST_HELD))
+    fold_N = assign_folds(table_strata(rows), rows.unit_N, parts, seed)
+    nearest = int(np.abs(np.bincount(fold_N) - num / parts).argmin())
+    return np.where(fold_N == nearest, 0, NEVER)
+
+
+def table_strata(rows: TrainingSet) -> Ints:
+    """The stratum of each row of a table: its label, or the band that its number is in."""
+    if rows.answers == "number":
+        cuts = np.quantile(rows.number_N, np.linspace(0, 1, _BANDS + 1)[1:-1])
+        bands: Ints = np.searchsorted(cuts, rows.number_N, side="right").astype(np.int64)
+        return bands
+    return strata_of(rows.truth_NC) if rows.is_multiple else rows.class_N
 
 
 def held_rows(lesson: Lesson, seed: int) -> Ints:

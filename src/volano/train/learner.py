@@ -6,13 +6,16 @@ own scores for parity, and scores on rows that the model which gave them had nev
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from volano.models.predictor import join_text
+from volano.models.rows import ArrowRows, table_of
+from volano.train.targets import ArrowTargets, class_numbers, label_names, read_numbers, truth_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from volano.core.nouns import Model
     from volano.models.bundle import Spec
     from volano.models.calibration import Floats, Labels
+    from volano.models.column_kinds import Kind
+    from volano.tasks.outcomes import Outcomes
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
 
@@ -35,30 +40,40 @@ class TrainingSet:
     """Rows with truth, as a learner gets them.
 
     Attributes:
-        rows: raw fields.
-        targets: the labels of each row.
+        rows: raw fields; of tables, columns of Arrow, which never become Python objects at once.
+        targets: the labels of each row, or its number as text.
         unit_N: rows of one unit (a person, near-duplicates) stay in one fold.
         weight_N: how much each row counts.
-        text: the text columns.
+        text: the text columns, where a model reads texts.
         is_multiple: whether a row may carry several labels.
         unknown: the label that means "none of these", or empty.
+        columns: the columns of a table that a model reads.
+        kinds: what the project says of columns, where it says anything.
+        answers: what an answer holds.
+        task: the kind of work.
+        costs: of mistakes, by the true label and the answer, where the project states any.
     """
 
     rows: Sequence[Mapping[str, object]]
     targets: Sequence[Sequence[str]]
     unit_N: NDArray[np.int64]
     weight_N: Floats
-    text: tuple[str, ...]
+    text: tuple[str, ...] = ()
     is_multiple: bool = False
     unknown: str = ""
+    columns: tuple[str, ...] = ()
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    answers: Literal["labels", "number"] = "labels"
+    task: str = "text-classification"
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The labels that occur, sorted."""
-        return tuple(sorted({label for labels in self.targets for label in labels}))
+        """The labels that occur, sorted; none where numbers are learnt."""
+        return label_names(self.targets) if self.answers == "labels" else ()
 
     @cached_property
     def texts(self) -> list[str]:
@@ -66,25 +81,50 @@ class TrainingSet:
         return [join_text(row, self.text) for row in self.rows]
 
     @cached_property
+    def table(self) -> pa.Table:
+        """The columns that a model reads."""
+        return table_of(self.rows, self.columns)
+
+    @cached_property
     def truth_NC(self) -> Labels:
         """Truth over ``labels``, shape (rows, labels)."""
-        place = {label: column for column, label in enumerate(self.labels)}
-        truth = np.zeros((len(self), len(place)), bool)
-        for row, labels in enumerate(self.targets):
-            truth[row, [place[label] for label in labels]] = True
-        return truth
+        return truth_of(self.targets, self.labels)
+
+    @cached_property
+    def class_N(self) -> NDArray[np.int64]:
+        """The place of each row's only label in ``labels``."""
+        return class_numbers(self.targets, self.labels)
+
+    @cached_property
+    def number_N(self) -> Floats:
+        """The number of each row, where numbers are learnt."""
+        return read_numbers(self.targets)
 
     def with_rows_of(self, other: TrainingSet) -> TrainingSet:
         """These rows and then the other's; the units are numbered over both."""
-        return TrainingSet(
-            [*self.rows, *other.rows],
-            [*self.targets, *other.targets],
-            np.concatenate([self.unit_N, other.unit_N]),
-            np.concatenate([self.weight_N, other.weight_N]),
-            self.text,
-            self.is_multiple,
-            self.unknown,
+        return replace(
+            self,
+            rows=_joined_rows(self.rows, other.rows),
+            targets=_joined_targets(self.targets, other.targets),
+            unit_N=np.concatenate([self.unit_N, other.unit_N]),
+            weight_N=np.concatenate([self.weight_N, other.weight_N]),
         )
+
+
+def _joined_rows(
+    first: Sequence[Mapping[str, object]], second: Sequence[Mapping[str, object]]
+) -> Sequence[Mapping[str, object]]:
+    if isinstance(first, ArrowRows) and isinstance(second, ArrowRows):
+        return ArrowRows(pa.concat_tables([first.table, second.table]))
+    return [*first, *second]
+
+
+def _joined_targets(
+    first: Sequence[Sequence[str]], second: Sequence[Sequence[str]]
+) -> Sequence[Sequence[str]]:
+    if isinstance(first, ArrowTargets) and isinstance(second, ArrowTargets):
+        return ArrowTargets(pa.chunked_array([*first.lists.chunks, *second.lists.chunks]))
+    return [*first, *second]
 
 
 @dataclass(frozen=True)
@@ -113,6 +153,8 @@ class Lesson:
         base: the pretrained encoder, for learners that start from one.
         scratch: a folder of this very training that outlives a kill; None keeps nothing.
         cache: a folder for what can be computed again, shared by all turns; None keeps nothing.
+        is_forward: whether the validation rows are later than the others, as the test rows are: the
+            future is to be foretold then, and only they may say how well.
     """
 
     train: TrainingSet
@@ -121,6 +163,7 @@ class Lesson:
     base: Base | None = None
     scratch: Path | None = None
     cache: Path | None = None
+    is_forward: bool = False
 
     @cached_property
     def rows(self) -> TrainingSet:
@@ -136,13 +179,22 @@ class HeldOut:
     """
 
     row_H: NDArray[np.int64]
-    scores_HC: Floats
-    decided_HC: Labels
+    outcomes: Outcomes
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training leaves; ``files`` go into the bundle beside the arrays, by relative path."""
+    """What training leaves.
+
+    Attributes:
+        spec: of the bundle.
+        arrays: into the bundle.
+        held_out: answers to rows that the model which gave them had not seen.
+        reference: answers of the model as trained.
+        told: what is worth telling of the training.
+        files: into the bundle beside the arrays, by relative path.
+        features: of tables, what each column was taken for: ``column``, ``kind``, ``because``.
+    """
 
     spec: Spec
     arrays: Mapping[str, NDArray[Any]]
@@ -150,12 +202,13 @@ class Fitted:
     reference: ReferenceAnswers
     told: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    features: Sequence[Mapping[str, str]] = ()
 
 
 class ReferenceAnswers(Protocol):
-    """The training-time model's own scores and decisions on rows, by its own code path."""
+    """The training-time model's own answers to rows, by its own code path, with their truth."""
 
-    def __call__(self, places: Sequence[int], /) -> tuple[Floats, Labels]: ...
+    def __call__(self, places: Sequence[int], /) -> Outcomes: ...
 
 
 class Learner(Protocol):
@@ -164,6 +217,11 @@ class Learner(Protocol):
     @property
     def name(self) -> str:
         """Its name in ``volano.yaml``."""
+        ...
+
+    @property
+    def input(self) -> Literal["text", "columns"]:
+        """What it learns from, as the task's ``input``; learners of one name differ in this."""
         ...
 
     @property
@@ -185,7 +243,7 @@ class Learner(Protocol):
         ...
 
     def fits(self, task: Task) -> bool:
-        """Whether it can do this task."""
+        """Whether it can do this task, whose input is its own."""
         ...
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:

@@ -9,39 +9,50 @@ model's identity.
 from __future__ import annotations
 
 import json
-from collections import Counter
+import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from volano.core.errors import DataError
 from volano.core.nouns import Dataset, Model
 from volano.models.bundle import write_bundle
 from volano.models.calibration import Calibration
+from volano.models.rows import ArrowRows
+from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.scoring import LabelOutcomes
 from volano.train.calibrate import curve_of
 from volano.train.held_out import HELD_OUT, Marked, write_held_out
 from volano.train.learner import Lesson, TrainingSet
-from volano.train.suspects import find_suspects
+from volano.train.suspects import find_far_numbers, find_suspects
+from volano.train.targets import ArrowTargets, count_labels, label_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from volano.core.events import Events
     from volano.models.calibration import Floats
     from volano.store.artifacts import ArtifactStore
+    from volano.tasks.outcomes import Outcomes
     from volano.tasks.task import Task
     from volano.train.config import TrainConfig
     from volano.train.learner import Base, Fitted, Learner
+    from volano.train.suspects import Suspect
 
 __all__ = ["BESIDE", "Plan", "lesson_of", "train"]
 
 BESIDE = frozenset({"reference.parquet", HELD_OUT, "suspects.parquet"})
 _REFERENCE_ROWS = 512
+_LEARNT = ("train", "validation")
+_NEEDED = ("id", "target", "split", "weight", "subject", "cluster")
+_WINDOW = 100_000  # rows whose texts are Python objects at once
 
 
 @dataclass(frozen=True)
@@ -76,80 +87,115 @@ def train(
         cache=plan.cache,
     )
     fitted = plan.learner.fit(lesson, config, events)
-    both = lesson.rows
-    outcomes = LabelOutcomes(
-        fitted.spec.labels,
-        both.truth_NC[fitted.held_out.row_H],
-        fitted.held_out.decided_HC,
-        fitted.held_out.scores_HC,
-        task.is_multiple,
-    )
-    row_H = fitted.held_out.row_H
-    marked = Marked(outcomes, both.unit_N[row_H], row_H)
-    held_out = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
+    rows, held_out = lesson.rows, fitted.held_out
+    marked = Marked(held_out.outcomes, rows.unit_N[held_out.row_H], held_out.row_H)
     with store.draft() as folder:
         arrays = {**fitted.arrays, **_curve(fitted, marked)}
         write_bundle(folder, fitted.spec, arrays, fitted.files)
-        answered = _write_reference(folder, fitted, both)
-        seen = {name: metric.of(answered) for name, metric in task.metrics.items()}
+        answered = _write_reference(folder, fitted, rows)
         write_held_out(folder, marked)
-        ids = [
-            name
-            for split in ("train", "validation")
-            for name in data.labelled(split).column("id").to_pylist()
-        ]
-        _write_suspects(folder, outcomes, [ids[row] for row in fitted.held_out.row_H])
-        card = {
+        _write_suspects(folder, marked, _read(data, ()))
+        card: dict[str, Any] = {
             "learner": plan.learner.name,
             "dataset": data.hash,
             "labels": list(fitted.spec.labels),
-            "label_counts": dict(Counter(label for labels in both.targets for label in labels)),
+            "label_counts": count_labels(rows.targets) if fitted.spec.labels else {},
             "training": {
                 **fitted.told,
-                "rows": len(both),
-                "out_of_fold": held_out,
-                "seen": seen,
+                "rows": len(rows),
+                "out_of_fold": _figures(task, marked.outcomes),
+                "seen": _figures(task, answered),
             },
         }
+        if fitted.features:
+            card["features"] = [dict(feature) for feature in fitted.features]
         return store.keep(Model, folder, card, outside=BESIDE)
+
+
+def _figures(task: Task, outcomes: Outcomes) -> dict[str, float | None]:
+    """What each metric says; None where it says nothing, as of an order where all is one label."""
+    found = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
 
 def lesson_of(task: Task, data: Dataset) -> Lesson:
     """The rows of a Dataset to learn from and to choose by.
 
     Raises:
-        DataError: there are no labelled training rows, or only one label.
+        DataError: there are no labelled training rows, or all have the same truth.
     """
-    training = _rows(task, data, "train")
+    reads = _columns_read(data)
+    table = _read(data, reads)
+    training, validation = (_rows(task, data, reads, _of(table, split)) for split in _LEARNT)
     _refuse_nothing_to_learn(training, data)
-    return Lesson(training, _rows(task, data, "validation"))
+    by_time = bool(data.card.get("settings", {}).get("split", {}).get("by_time"))
+    return Lesson(training, validation, is_forward=by_time)
 
 
-def _rows(task: Task, data: Dataset, split: str) -> TrainingSet:
-    table = data.labelled(split)
-    subject, cluster, ids = (
-        table.column(name).to_pylist() for name in ("subject", "cluster", "id")
-    )
-    units = [
-        f"s:{who}" if who else f"c:{alike}" if alike else f"r:{row}"
-        for who, alike, row in zip(subject, cluster, ids, strict=True)
-    ]
-    # Numbered by content, so that both splits number the same person alike.
-    codes = np.array([hash_code(unit) for unit in units], dtype=np.int64)
-    return TrainingSet(
-        table.column("fields").to_pylist(),
-        [tuple(labels) for labels in table.column("target").to_pylist()],
-        codes,
-        np.asarray(table.column("weight").to_pylist(), dtype=np.float64),
-        _text_columns(data),
-        task.is_multiple,
-        task.labels.unknown,
-    )
-
-
-def _text_columns(data: Dataset) -> tuple[str, ...]:
-    named = data.card["schema"]["fields"]["text"]
+def _columns_read(data: Dataset) -> tuple[str, ...]:
+    """What models read of a row: text columns, or columns of a table."""
+    schema = data.card["schema"]
+    named = schema.get("reads", schema["fields"]["text"])
     return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _read(data: Dataset, fields: Sequence[str]) -> pa.Table:
+    """The rows with truth, training and then validation rows, each in the order of their ids.
+
+    Only these fields are read, and columns that every learner needs: five million rows fit then.
+    """
+    file = pq.ParquetFile(data.folder / "examples.parquet", memory_map=True)
+    table = file.read(columns=[*_NEEDED, *(f"fields.{name}" for name in fields)])
+    is_learnt = pc.is_in(table.column("split"), pa.array(_LEARNT, pa.string()))
+    table = table.filter(pc.and_(is_learnt, pc.is_valid(table.column("target"))))
+    # The names of the splits come in this order too.
+    return table.sort_by([("split", "ascending"), ("id", "ascending")])
+
+
+def _of(table: pa.Table, split: str) -> pa.Table:
+    return table.filter(pc.equal(table.column("split"), split))
+
+
+def _rows(task: Task, data: Dataset, reads: tuple[str, ...], table: pa.Table) -> TrainingSet:
+    is_table = task.input == "columns"
+    kinds = data.card["schema"]["fields"].get("kinds", {})
+    fields = table.column("fields")
+    return TrainingSet(
+        rows=ArrowRows(_flattened(fields, reads)) if is_table else fields.to_pylist(),
+        targets=ArrowTargets(table.column("target")),
+        unit_N=_units(table),
+        weight_N=table.column("weight").to_numpy().astype(np.float64),
+        text=() if is_table else reads,
+        is_multiple=task.is_multiple,
+        unknown=task.labels.unknown,
+        columns=reads if is_table else (),
+        kinds={name: kind for name, kind in kinds.items() if name in reads},
+        answers=task.answers,
+        task=task.name,
+        costs=task.labels.costs,
+    )
+
+
+def _flattened(fields: pa.ChunkedArray, reads: Sequence[str]) -> pa.Table:
+    """The columns of a table; one that no row has is null throughout."""
+    table = pa.Table.from_struct_array(fields)
+    for name in reads:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), pa.string()))
+    return table.select(list(reads))
+
+
+def _units(table: pa.Table) -> NDArray[np.int64]:
+    """A number for whose a row is, so that both splits number the same person alike."""
+    codes = np.empty(table.num_rows, np.int64)
+    for begin in range(0, table.num_rows, _WINDOW):
+        window = table.slice(begin, _WINDOW)
+        named = (window.column(name).to_pylist() for name in ("subject", "cluster", "id"))
+        codes[begin : begin + _WINDOW] = [
+            hash_code(f"s:{who}" if who else f"c:{alike}" if alike else f"r:{row}")
+            for who, alike, row in zip(*named, strict=True)
+        ]
+    return codes
 
 
 def hash_code(text: str) -> int:
@@ -166,56 +212,94 @@ def _refuse_nothing_to_learn(rows: TrainingSet, data: Dataset) -> None:
             where=data.ref,
             fix="name the label column: data.fields.target",
         )
-    if len(rows.labels) < 2:
+    kinds = label_names(rows.targets)
+    if len(kinds) < 2:
         raise DataError(
-            "every training row has the same label, {label!r}: there is nothing to learn",
+            "every training row has the same label, {label!r}: there is nothing to learn"
+            if rows.answers == "labels"
+            else "every training row has the same number, {label}: there is nothing to learn",
             where=data.ref,
             fix="add rows with other labels, or name another column: data.fields.target",
-            label=rows.labels[0],
+            label=kinds[0],
         )
 
 
 def _curve(fitted: Fitted, marked: Marked) -> dict[str, Floats]:
-    """For every learner alike: from which confidence on answers may be given alone."""
+    """For every learner of labels: from which confidence on answers may be given alone."""
     spec = fitted.spec
+    if spec.answers != "labels":
+        return {}
     unknown = spec.labels.index(spec.unknown) if spec.unknown else None
     calibration = Calibration.load(spec.calibration, fitted.arrays)
     return curve_of(calibration, marked, unknown).arrays()
 
 
-def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> LabelOutcomes:
+def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> Outcomes:
     """The outcomes of those reference rows that the model has learnt from."""
     size = min(len(rows), _REFERENCE_ROWS)
-    places = np.linspace(0, len(rows) - 1, size).astype(np.int64).tolist()
-    scores, decided = fitted.reference(places)
-    table = pa.table(
-        {
-            "text": pa.array([rows.texts[place] for place in places], pa.string()),
-            "scores": pa.array(list(scores), pa.list_(pa.float64())),
-            "decided": pa.array(list(decided), pa.list_(pa.bool_())),
-            "truth": pa.array(list(rows.truth_NC[places]), pa.list_(pa.bool_())),
-        }
-    )
+    place_M = np.linspace(0, len(rows) - 1, size).astype(np.int64)
+    places = place_M.tolist()
+    outcomes = fitted.reference(places)
+    shown = {"row": _as_json(rows, places)} if rows.columns else {"text": _as_text(rows, places)}
+    table = pa.table({**shown, **_told(outcomes)})
     table = table.replace_schema_metadata({"labels": json.dumps(fitted.spec.labels)})
     pq.write_table(table, folder / "reference.parquet", compression="zstd")
     row_H = fitted.held_out.row_H
     # Held out in folds, every row has come into the last fit; else what was held out came in
     # late, if at all.
-    learnt = np.arange(size) if len(row_H) == len(rows) else np.flatnonzero(~np.isin(places, row_H))
-    answers = rows.truth_NC[places], np.asarray(decided), np.asarray(scores)
-    return LabelOutcomes(fitted.spec.labels, *answers, rows.is_multiple).at(learnt)
+    is_late = np.isin(place_M, row_H) & (len(row_H) < len(rows))
+    return outcomes.at(np.flatnonzero(~is_late))
 
 
-def _write_suspects(folder: Path, outcomes: LabelOutcomes, ids: list[str]) -> None:
+def _as_text(rows: TrainingSet, places: Sequence[int]) -> pa.Array:
+    return pa.array([rows.texts[place] for place in places], pa.string())
+
+
+def _as_json(rows: TrainingSet, places: Sequence[int]) -> pa.Array:
+    """What the model reads of each row; what JSON has no form for is text, as in a request."""
+    found = [rows.rows[place] for place in places]
+    told = [json.dumps(_plain(row), ensure_ascii=False, default=str) for row in found]
+    return pa.array(told, pa.string())
+
+
+def _plain(row: Mapping[str, object]) -> dict[str, object]:
+    """A row without numbers that JSON cannot write: they say nothing."""
+    return {
+        name: None if isinstance(cell, float) and not math.isfinite(cell) else cell
+        for name, cell in row.items()
+    }
+
+
+def _told(outcomes: Outcomes) -> dict[str, pa.Array]:
+    """Answers and truth: a list over labels each, or a number."""
+    if isinstance(outcomes, NumberOutcomes):
+        return {"value": pa.array(outcomes.value_N), "truth": pa.array(outcomes.truth_N)}
+    assert isinstance(outcomes, LabelOutcomes)
+    return {
+        "scores": pa.array(list(outcomes.scores_NC), pa.list_(pa.float64())),
+        "decided": pa.array(list(outcomes.decided_NC), pa.list_(pa.bool_())),
+        "truth": pa.array(list(outcomes.truth_NC), pa.list_(pa.bool_())),
+    }
+
+
+def _write_suspects(folder: Path, marked: Marked, table: pa.Table) -> None:
     """All of them, the likeliest first: how many are filed is a setting that alters no model."""
-    scores: Floats = outcomes.scores_NC
-    found = find_suspects(outcomes.labels, outcomes.truth_NC, scores, outcomes.is_multiple)
-    table = pa.table(
+    found = _suspects(marked.outcomes)
+    rows = marked.row_N[[suspect.row for suspect in found]]
+    written = pa.table(
         {
-            "id": pa.array([ids[suspect.row] for suspect in found], pa.string()),
+            "id": table.column("id").take(pa.array(rows)).cast(pa.string()),
             "given": pa.array([list(s.given) for s in found], pa.list_(pa.string())),
             "likely": pa.array([suspect.likely for suspect in found], pa.string()),
             "gap": pa.array([suspect.gap for suspect in found], pa.float64()),
         }
     )
-    pq.write_table(table, folder / "suspects.parquet", compression="zstd")
+    pq.write_table(written, folder / "suspects.parquet", compression="zstd")
+
+
+def _suspects(outcomes: Outcomes) -> list[Suspect]:
+    if isinstance(outcomes, NumberOutcomes):
+        return find_far_numbers(outcomes)
+    assert isinstance(outcomes, LabelOutcomes)
+    truth_NC, scores_NC = outcomes.truth_NC, outcomes.scores_NC
+    return find_suspects(outcomes.labels, truth_NC, scores_NC, outcomes.is_multiple)

@@ -117,7 +117,7 @@ def test_a_replacement_character_that_was_written_is_kept(tmp_path: Path) -> Non
         ("a.csv", "text,label\n", "no rows"),
         ("a.csv", "text,text\na,b\n", "'text' 2 times"),
         ("a.doc", "x", "no reader"),
-        ("a.zip", "x", "no reader"),
+        ("a.zip", "x", "cannot be unpacked"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(

@@ -13,7 +13,6 @@ from volano.core.events import Event, Events
 from volano.core.nouns import Model
 from volano.models.bundle import write_bundle
 from volano.models.calibration import Calibration
-from volano.tasks.scoring import LabelOutcomes
 from volano.train.config import TrainConfig
 from volano.train.held_out import Marked, write_held_out
 from volano.train.learner import Base, Lesson
@@ -77,10 +76,7 @@ def part_of(fitted: Fitted, rows: TrainingSet, folder: Path, name: str) -> Model
     folder.mkdir()
     write_bundle(folder, fitted.spec, fitted.arrays, fitted.files)
     held = fitted.held_out
-    outcomes = LabelOutcomes(
-        fitted.spec.labels, rows.truth_NC[held.row_H], held.decided_HC, held.scores_HC, False
-    )
-    write_held_out(folder, Marked(outcomes, rows.unit_N[held.row_H], held.row_H))
+    write_held_out(folder, Marked(held.outcomes, rows.unit_N[held.row_H], held.row_H))
     return Model(name, folder, {"learner": name})
 
 
@@ -90,7 +86,7 @@ def test_every_family_answers_from_its_bundle_as_it_was_trained(kind: str, tmp_p
     lesson = replace(lesson, valid=training_set(TEXTS * 2, TOPICS * 2))
     for learner in (FINETUNE, LORA):
         fitted = fit(learner, lesson, config_of(loop={"epochs": 1}))
-        expected, _ = fitted.reference(range(len(ROWS)))
+        expected = fitted.reference(range(len(ROWS))).arrays()["scores"]
         found = native_scores(fitted, tmp_path / learner.name, TEXTS)
         np.testing.assert_allclose(found, expected, atol=1e-5)
         assert not [name for name in fitted.arrays if "lora" in name or "pooler" in name]
@@ -138,10 +134,8 @@ def lesson_by_lot(num_valid: int, base: Path) -> Lesson:
     return Lesson(train, valid, base=base_of(base))
 
 
-def share_foretold(fitted: Fitted, lesson: Lesson) -> float:
-    held = fitted.held_out
-    right = (held.decided_HC == lesson.rows.truth_NC[held.row_H]).all(axis=1)
-    return float(right.mean())
+def share_foretold(fitted: Fitted) -> float:
+    return float(fitted.held_out.outcomes.right_N.mean())
 
 
 @BOTH
@@ -155,7 +149,7 @@ def test_no_row_is_answered_by_a_model_that_saw_it(
     num = 150 + num_valid
     expected = np.arange(150, 270) if num_valid == 120 else np.arange(num)
     np.testing.assert_array_equal(fitted.held_out.row_H, expected)
-    assert share_foretold(fitted, lesson) == pytest.approx(0.5, abs=0.15)
+    assert share_foretold(fitted) == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_teacher_that_knows_rows_by_heart_does_not_whisper_them(
@@ -164,12 +158,11 @@ def test_a_teacher_that_knows_rows_by_heart_does_not_whisper_them(
     lesson = lesson_by_lot(0, tiny_base)
     config = config_of(loop={"epochs": 12}, optimizer={"lr": 3e-3}, distil={"layers": 2})
     taught = fit(FINETUNE, lesson, config)
-    known = (taught.reference(range(150))[1] == lesson.rows.truth_NC).all(axis=1)
-    assert known.mean() > 0.8
+    assert taught.reference(range(150)).right_N.mean() > 0.8
     parts = {"finetune": part_of(taught, lesson.rows, tmp_path / "teacher", "finetune")}
     short = config.model_copy(update={"loop": config.loop.model_copy(update={"epochs": 2.0})})
     pupil = fit(DISTIL, replace(lesson, parts=parts), short)
-    assert share_foretold(pupil, lesson) == pytest.approx(0.5, abs=0.15)
+    assert share_foretold(pupil) == pytest.approx(0.5, abs=0.15)
 
 
 def test_rows_of_one_unit_do_not_answer_for_each_other(tiny_base: Path) -> None:
@@ -200,10 +193,10 @@ def test_few_and_odd_rows_still_give_a_model(
 ) -> None:
     lesson = Lesson(training_set(texts, labels), training_set([], []), base=base_of(tiny_base))
     fitted = fit(FINETUNE, lesson, config_of(loop={"epochs": 1}))
-    scores, decided = fitted.reference(range(len(texts)))
-    assert np.isfinite(scores).all()
-    np.testing.assert_allclose(native_scores(fitted, tmp_path, texts), scores, atol=1e-5)
-    assert decided.sum() == len(texts)
+    told = fitted.reference(range(len(texts))).arrays()
+    assert np.isfinite(told["scores"]).all()
+    np.testing.assert_allclose(native_scores(fitted, tmp_path, texts), told["scores"], atol=1e-5)
+    assert told["decided"].sum() == len(texts)
 
 
 def test_several_labels_are_calibrated_one_by_one(tiny_base: Path) -> None:
@@ -212,7 +205,7 @@ def test_several_labels_are_calibrated_one_by_one(tiny_base: Path) -> None:
     fitted = fit(FINETUNE, Lesson(rows, rows, base=base_of(tiny_base)))
     assert fitted.spec.is_multiple
     assert fitted.arrays["calibration.slope"].shape == (4,)
-    scores, _ = fitted.reference([0, 1])
+    scores = fitted.reference([0, 1]).arrays()["scores"]
     assert (scores.sum(axis=1) > 0).all()
 
 
@@ -269,7 +262,8 @@ def test_two_processes_learn_what_one_does(tiny_base: Path) -> None:
     assert two.told["processes"] == 2
     for mine, theirs in zip(one.told["epochs"], two.told["epochs"], strict=True):
         assert theirs["train_loss"] == pytest.approx(mine["train_loss"], rel=0.02)
-    np.testing.assert_allclose(two.reference([0, 1])[0], one.reference([0, 1])[0], atol=0.05)
+    scores = [found.reference([0, 1]).arrays()["scores"] for found in (two, one)]
+    np.testing.assert_allclose(*scores, atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +286,7 @@ def test_a_pupil_has_fewer_layers_and_learns_what_its_teacher_answers(
     pupil = fit(DISTIL, lesson, config)
     assert sum(a.size for a in pupil.arrays.values()) < sum(a.size for a in taught.arrays.values())
     assert pupil.told["base"] == "tiny, layers 1 of 2"
-    expected, _ = pupil.reference(range(20))
+    expected = pupil.reference(range(20)).arrays()["scores"]
     found = native_scores(pupil, tmp_path / "pupil", TEXTS[:20])
     np.testing.assert_allclose(found, expected, atol=1e-5)
     # It learns from its teacher: taught by another's answers it answers otherwise.
@@ -332,9 +326,8 @@ def test_an_ensemble_weighs_what_both_had_not_seen(tiny_base: Path, tmp_path: Pa
     (tmp_path / "bundle").mkdir()
     write_bundle(tmp_path / "bundle", told.spec, told.arrays, told.files)
     found = Predictor.load(tmp_path / "bundle")
-    np.testing.assert_allclose(
-        found.scores(list(rows.rows[:20])), told.reference(range(20))[0], atol=1e-9
-    )
+    expected = told.reference(range(20)).arrays()["scores"]
+    np.testing.assert_allclose(found.scores(list(rows.rows[:20])), expected, atol=1e-9)
     reasons = found.predict([rows.rows[0]], explain=True)[0].reasons
     assert reasons
 

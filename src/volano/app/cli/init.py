@@ -35,9 +35,9 @@ def init(
         str, typer.Option("--validation", help="A file for choosing settings.")
     ] = "",
     text: Annotated[str, typer.Option("--text", help="The text column, or a,b for two.")] = "",
-    target: Annotated[str, typer.Option("--target", help="The label column.")] = "",
+    target: Annotated[str, typer.Option("--target", help="The label, or the number.")] = "",
     unknown: Annotated[str, typer.Option("--unknown", help="Label for none of these.")] = "",
-    task: Annotated[str, typer.Option("--task", help="Kind of work.")] = "text-classification",
+    task: Annotated[str, typer.Option("--task", help="Kind of work; guessed if left out.")] = "",
     set: Override = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,

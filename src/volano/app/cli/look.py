@@ -51,7 +51,9 @@ def list_(
     if as_json:
         print_json({noun.value: rows})
     elif rows:
-        print_table(list(rows[0]), (list(row.values()) for row in rows))
+        # Models of numbers have no labels; where no row has any, the column says nothing.
+        shown = [name for name in rows[0] if name != "labels" or any(row[name] for row in rows)]
+        print_table(shown, ([row[name] for name in shown] for row in rows))
         next_command(f"volano show {noun.value.removesuffix('s')}:latest")
     else:
         print_lines([f"no {noun.value} yet"])
@@ -100,9 +102,9 @@ def diff(
         (
             [
                 name,
-                f"{row['first']['value']:.3f}",
-                f"{row['second']['value']:.3f}",
-                f"{row['gain']:+.3f}",
+                _figure(row["first"]["value"]),
+                _figure(row["second"]["value"]),
+                _figure(row["gain"], signed=True),
             ]
             for name, row in found["metrics"].items()
         ),
@@ -111,3 +113,9 @@ def diff(
         if found[f"labels_only_{side}"]:
             print_lines([f"labels only {side}: {', '.join(found[f'labels_only_{side}'])}"])
     next_command("volano show report:latest")
+
+
+def _figure(value: float, *, signed: bool = False) -> str:
+    """Three decimals of a share; of an error of thousands no more digits than it has meaning."""
+    sign = "+" if signed else ""
+    return f"{value:{sign}.3f}" if abs(value) < 100 else f"{value:{sign},.5g}"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from volano.app.cli.screen import Folder, Override
 from volano.app.cli.screen import progress as show_progress
 from volano.core.errors import Term, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import typer
+
+    from volano.serve import PredictionService
+    from volano.serve.server import Server
 
 __all__ = ["add", "serve"]
 
@@ -43,21 +48,36 @@ def serve(project: Folder = ".", set: Override = None) -> None:
         if config.key_file:
             keys += _read_key_file(opened.root / config.key_file)
         bound = listen(config, has_key=bool(keys))
-        greet = partial(_greet, url_of(bound), opened.config.data.fields.texts, config.workers)
+        greet = partial(_greet, url_of(bound), config.workers)
         if config.workers == 1:
-            answer_here(opened, bound, keys, started=lambda server: greet())
+            told = partial(_greet_with_example, greet)
+            answer_here(opened, bound, keys, started=told)
             return
+        fields = dict.fromkeys(opened.config.data.fields.texts, "...")
         events = opened.events.of("serve")
     Workers(str(project), set or (), keys, bound, config.workers, config.stop_seconds, events).run(
-        greet
+        partial(greet, fields)
     )
 
 
-def _greet(url: str, texts: tuple[str, ...], num_workers: int) -> None:
+def _greet_with_example(
+    greet: Callable[[dict[str, Any]], None], server: Server, service: PredictionService
+) -> None:
+    greet(service.columns_now.example_row())
+
+
+def _greet(url: str, num_workers: int, row: dict[str, Any]) -> None:
+    """Say where it listens, and what it takes.
+
+    Args:
+        url: where.
+        num_workers: how many processes answer.
+        row: as it may be sent; empty where no model says yet which columns it reads.
+    """
     several = f" with {num_workers} workers" if num_workers > 1 else ""
-    fields = ", ".join(f'"{name}": "..."' for name in texts)
+    sent = json.dumps({"inputs": [row]}, ensure_ascii=False) if row else ""
     sys.stdout.write(f"listening on {url}{several}\n")
-    sys.stdout.write(f'POST {url}/v1/predict {{"inputs": [{{{fields}}}]}}\n')
+    sys.stdout.write(f"POST {url}/v1/predict {sent}".rstrip() + "\n")
     sys.stdout.write(f"GET {url}/docs says what else it takes\n")
     sys.stdout.flush()
 

@@ -85,12 +85,18 @@ def _lines(found: dict[str, Any]) -> list[str]:
     lines.append(f"  reviews     {waiting['open']} open, {waiting['answered']} answered")
     live = found["live_accuracy"]
     if live:
-        told = live["accuracy"]
-        lines.append(
-            f"  live        {told['value']:.3f} right ({told['low']:.3f} to {told['high']:.3f}), "
-            f"from {live['num_labels']} reviewed answers picked at random"
-        )
+        many = f"from {live['num_labels']} reviewed answers picked at random"
+        lines.append(f"  live        {_live(live)}, {many}")
     return lines + (_automatic(found["automatic"]) if found["automatic"] else [])
+
+
+def _live(live: dict[str, Any]) -> str:
+    """How right the answers were that users got."""
+    if "mae" in live:
+        told = live["mae"]
+        return f"off by {told['value']:.4g} on average ({told['low']:.4g} to {told['high']:.4g})"
+    told = live["accuracy"]
+    return f"{told['value']:.3f} right ({told['low']:.3f} to {told['high']:.3f})"
 
 
 def _automatic(found: dict[str, Any]) -> list[str]:
@@ -98,9 +104,6 @@ def _automatic(found: dict[str, Any]) -> list[str]:
     lines = [f"  automatic   {num:,} of {total:,} answers of the champion ({num / total:.1%})"]
     live = found["live_precision"]
     if live:
-        told = live["accuracy"]
-        lines.append(
-            f"              {told['value']:.3f} right ({told['low']:.3f} to {told['high']:.3f}), "
-            f"from {live['num_labels']} of them reviewed at random"
-        )
+        many = f"from {live['num_labels']} of them reviewed at random"
+        lines.append(f"              {_live(live)}, {many}")
     return lines

@@ -23,8 +23,11 @@ __all__ = [
     "Format",
     "Option",
     "Series",
+    "against",
     "bars",
     "confusion",
+    "curves",
+    "dots",
     "histogram",
     "intervals",
     "lines",
@@ -130,6 +133,32 @@ def histogram(
     }
 
 
+def dots(
+    labels: Sequence[str], series: Sequence[Series], *, x_label: str, format: Format = "metric"
+) -> Option:
+    """A value, or several, of each label, from top to bottom in the order given.
+
+    Points and not bars: the axis need not hold zero, and a bar that does not begin there misleads.
+    """
+    return {
+        **_frame([one.name for one in series]),
+        "xAxis": _value_axis(x_label, format=format, scale=True),
+        "yAxis": {**_label_axis(labels), "splitLine": {"show": True}},
+        "series": [
+            {
+                "type": "scatter",
+                "name": one.name,
+                "symbolSize": 10,
+                "data": [
+                    _point([value, place], f"{label}\n{_named(one, place, format)}")
+                    for place, (label, value) in enumerate(zip(labels, one.values, strict=True))
+                ],
+            }
+            for one in series
+        ],
+    }
+
+
 def lines(
     positions: Sequence[float],
     series: Sequence[Series],
@@ -160,6 +189,38 @@ def lines(
     }
 
 
+def curves(
+    groups: Sequence[tuple[str, Sequence[tuple[float, float]]]],
+    *,
+    x_label: str,
+    y_label: str,
+    is_diagonal: bool = False,
+) -> Option:
+    """Named curves of shares over shares, each through its own points: ROC, precision-recall.
+
+    The diagonal is where a guess would lie, if there is such a line.
+    """
+    drawn: list[Option] = [
+        {
+            "type": "line",
+            "name": name,
+            "showSymbol": False,
+            "lineStyle": {"width": 2},
+            "data": [
+                _point([x, y], f"{name}\n{numbers.percent(x)}, {numbers.percent(y)}".strip())
+                for x, y in points
+            ],
+        }
+        for name, points in groups
+    ]
+    return {
+        **_frame([name for name, _ in groups]),
+        "xAxis": {**_value_axis(x_label, format="percent"), "min": 0, "max": 1},
+        "yAxis": {**_value_axis(y_label, format="percent"), "min": 0, "max": 1},
+        "series": [*drawn, *([_diagonal(0.0, 1.0)] if is_diagonal else [])],
+    }
+
+
 def reliability(
     confidences: Sequence[float],
     accuracies: Sequence[float],
@@ -180,20 +241,23 @@ def reliability(
         for claimed, true, n in zip(confidences, accuracies, counts, strict=True)
         if n > 0
     ]
-    diagonal = {
-        "type": "line",
-        "data": [[0, 0], [1, 1]],
-        "silent": True,
-        "showSymbol": False,
-        "lineStyle": {"color": "var(--muted)", "type": "dashed", "width": 1},
-    }
     cloud = {"type": "scatter", "data": points, "itemStyle": {"opacity": 0.85}}
     return {
         **_frame([]),
         "color": ["var(--series-1)"],
         "xAxis": {**_value_axis(x_label, format="percent"), "min": 0, "max": 1},
         "yAxis": {**_value_axis(y_label, format="percent"), "min": 0, "max": 1},
-        "series": [diagonal, cloud],
+        "series": [_diagonal(0, 1), cloud],
+    }
+
+
+def _diagonal(low: float, high: float) -> Option:
+    return {
+        "type": "line",
+        "data": [[low, low], [high, high]],
+        "silent": True,
+        "showSymbol": False,
+        "lineStyle": {"color": "var(--muted)", "type": "dashed", "width": 1},
     }
 
 
@@ -272,19 +336,21 @@ def intervals(
     x_label: str,
     format: Format = "metric",
     reference: float | None = 0.0,
+    less_is_better: bool = False,
 ) -> Option:
     """A forest plot: each value with the interval it lies in, and a line to compare with.
 
     An interval wholly above the reference is drawn in the colour of good, wholly below in that of
-    bad, and one that contains it is quiet. Without a reference all are alike. The axis holds zero
-    only where that is the reference.
+    bad (the other way round where less is better), and one that contains it is quiet. Without a
+    reference all are alike. The axis holds zero only where that is the reference.
     """
     whiskers, dots = [], []
     for row, (label, one) in enumerate(zip(labels, values, strict=True)):
         low, value, high = (
             numbers.metric(number, signed=one.signed) for number in (one.low, one.value, one.high)
         )
-        tip, colour = f"{label}\n{value}  [{low}, {high}]", _side(one, reference)
+        tip = f"{label}\n{value}  [{low}, {high}]"
+        colour = _side(one, reference, less_is_better=less_is_better)
         style = {"color": colour, "borderColor": colour, "borderWidth": 1.5}
         spread = [one.low, one.value, one.value, one.value, one.high]
         whiskers.append(_point(spread, tip, itemStyle=style))
@@ -301,12 +367,13 @@ def intervals(
     }
 
 
-def _side(one: Interval, reference: float | None) -> str:
+def _side(one: Interval, reference: float | None, *, less_is_better: bool) -> str:
     if reference is None:
         return "var(--series-1)"
+    above, below = ("bad", "good") if less_is_better else ("good", "bad")
     if one.low > reference:
-        return "var(--good)"
-    return "var(--bad)" if one.high < reference else "var(--muted)"
+        return f"var(--{above})"
+    return f"var(--{below})" if one.high < reference else "var(--muted)"
 
 
 def _line_at(reference: float) -> Option:
@@ -340,6 +407,27 @@ def scatter(
             }
             for name, points in groups
         ],
+    }
+
+
+def against(points: Sequence[tuple[float, float]], *, x_label: str, y_label: str) -> Option:
+    """Two readings of the same number, and the diagonal on which they agree."""
+    ends = [end for point in points for end in point] or [0.0, 1.0]
+    cloud = {
+        "type": "scatter",
+        "symbolSize": 5,
+        "itemStyle": {"opacity": 0.5},
+        "data": [
+            _point([x, y], f"{x_label} {numbers.figure(x)}\n{y_label} {numbers.figure(y)}")
+            for x, y in points
+        ],
+    }
+    return {
+        **_frame([]),
+        "color": ["var(--series-1)"],
+        "xAxis": _value_axis(x_label, format="metric", scale=True),
+        "yAxis": _value_axis(y_label, format="metric", scale=True),
+        "series": [_diagonal(min(ends), max(ends)), cloud],
     }
 
 

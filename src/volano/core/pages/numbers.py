@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["count", "metric", "percent"]
+__all__ = ["count", "figure", "metric", "percent"]
 
 NOT_A_NUMBER = "–"
 
@@ -19,6 +19,19 @@ def metric(value: float, *, signed: bool = False) -> str:
         return NOT_A_NUMBER
     decimals = 3 if abs(value) < 100 else 1
     return f"{value:+z,.{decimals}f}" if signed else f"{value:z,.{decimals}f}"
+
+
+def figure(value: float, *, signed: bool = False) -> str:
+    """Four digits of a number of any size, for what has a unit of the project's own.
+
+    >>> figure(206855.8), figure(0.00012361), figure(-3.2, signed=True), figure(0)
+    ('206,856', '0.0001236', '-3.2', '0')
+    """
+    if not math.isfinite(value):
+        return NOT_A_NUMBER
+    decimals = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
+    written = f"{value:{'+' if signed else ''}z,.{decimals}f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def count(value: int) -> str:

@@ -14,10 +14,11 @@ from volano.core.errors import DataError, Term
 from volano.data.sources.batch import Batch, BrokenRow, Reader, stat_source
 from volano.data.sources.delimited import read_delimited
 from volano.data.sources.excel import read_excel
-from volano.data.sources.files import suffix_of, unchanging
+from volano.data.sources.files import is_packed, suffix_of, unchanging
 from volano.data.sources.folder import TEXTS, read_folder, read_texts
 from volano.data.sources.jsonl import read_jsonl
 from volano.data.sources.parquet import read_parquet
+from volano.data.sources.zipped import read_zip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ READERS: Mapping[str, Reader] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".txt": read_delimited,
+    ".data": read_delimited,
+    ".test": read_delimited,
     "": read_delimited,
     TEXTS: read_texts,
     ".jsonl": read_jsonl,
@@ -41,8 +44,9 @@ READERS: Mapping[str, Reader] = {
     ".xlsb": read_excel,
     ".xlsm": read_excel,
     ".xlsx": read_excel,
+    ".zip": read_zip,
 }
-_TEXTS = ("", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+_TEXTS = ("", ".csv", ".tsv", ".txt", ".data", ".test", ".jsonl", ".ndjson")
 _FIRST_BYTES = {
     b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a workbook or a zip file",
@@ -56,7 +60,6 @@ _OTHERWISE = {
     ".sqlite": "path: sqlite:///FILE, with fetch: {{query: TABLE}}",
     ".sqlite3": "path: sqlite:///FILE, with fetch: {{query: TABLE}}",
     ".json": "write one object on each line, and name it .jsonl",
-    ".zip": "unpack it first, or pack each file with gzip",
     ".zst": "unpack it first, or pack it with gzip",
     ".bz2": "unpack it first, or pack it with gzip",
     ".xz": "unpack it first, or pack it with gzip",
@@ -98,10 +101,9 @@ def _reader(path: Path, readers: Mapping[str, Reader]) -> Reader:
             suffix=suffix,
             known=known,
         )
-    is_packed = path.suffix.lower() != suffix
-    if suffix in _TEXTS and not is_packed:
+    if suffix in _TEXTS and not is_packed(path):
         _refuse_binary(path)
-    if is_packed and suffix not in _TEXTS:
+    if is_packed(path) and suffix not in _TEXTS:
         raise DataError(
             "{suffix} files are read unpacked",
             where=str(path),

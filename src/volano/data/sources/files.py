@@ -30,6 +30,7 @@ __all__ = [
     "cut_row",
     "files_below",
     "hash_source",
+    "is_packed",
     "read_pieces",
     "read_windows",
     "size_of",
@@ -43,6 +44,7 @@ _LINES = 2**15  # that are looked at together
 _PIECE = 2**20  # bytes
 _SHOWN = 1000  # characters of a row that is too long
 _PACKED = ".gz"
+_DATA = ".data"
 
 
 class Window(NamedTuple):
@@ -58,9 +60,18 @@ def cut_row(line: int, cut: str) -> BrokenRow:
 
 
 def suffix_of(path: Path) -> str:
-    """How the name ends, in lower case; ``a.csv.gz`` ends in ``.csv``."""
+    """How the name ends, in lower case; ``a.csv.gz`` ends in ``.csv``.
+
+    Old collections of tables write ``german.data-numeric``: all of these end in ``.data``.
+    """
     suffix = path.suffix.lower()
-    return path.with_suffix("").suffix.lower() if suffix == _PACKED else suffix
+    suffix = path.with_suffix("").suffix.lower() if suffix == _PACKED else suffix
+    return _DATA if suffix.startswith(_DATA) else suffix
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is unpacked while it is read."""
+    return path.suffix.lower() == _PACKED
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:
@@ -78,8 +89,7 @@ def read_pieces(path: Path) -> Iterator[bytes]:
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         with path.open("rb") as plain:
-            is_packed = path.suffix.lower() == _PACKED
-            yield gzip.GzipFile(fileobj=plain) if is_packed else plain  # type: ignore[misc]
+            yield gzip.GzipFile(fileobj=plain) if is_packed(path) else plain  # type: ignore[misc]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             "the file cannot be unpacked: {error}",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from volano.data.frame import Frame, Step
 
-__all__ = ["drop_duplicates", "drop_for"]
+__all__ = ["drop_duplicates", "drop_for", "group_rows"]
 
 Labels: TypeAlias = "tuple[str, ...] | None"
 Reasons: TypeAlias = "dict[int, tuple[str, str]]"
@@ -49,7 +49,7 @@ def drop_duplicates(conflicts: Literal["majority", "drop", "keep"]) -> Step:
     """Keep one row of each text and label, and settle texts that carry several labels."""
 
     def drop(frame: Frame) -> Frame:
-        order, starts, sizes = _groups(frame)
+        order, starts, sizes = group_rows(frame)
         is_odd = _are_odd(frame, order, starts)
         group = np.repeat(np.arange(len(starts)), sizes)
         again = np.ones(len(order), bool)
@@ -85,8 +85,10 @@ def drop_for(frame: Frame, reasons: Reasons) -> Frame:
     )
 
 
-def _groups(frame: Frame) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Places of rows whose text stands several times, group by group; where each group starts.
+def group_rows(
+    frame: Frame,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Places of rows whose ``_key`` stands several times, group by group; where each group starts.
 
     Returns:
         Places, those of a group ascending; of each group its start among them, and its size.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from volano.data.frame import Frame, Step
 
-__all__ = ["note_leaks"]
+__all__ = ["lowest", "note_leaks"]
 
 _ROWS = 5_000  # a leak worth its name shows in a sample
 _FEWEST = 20
@@ -87,7 +87,7 @@ def _sample(frame: Frame, columns: Sequence[str]) -> list[_Row]:
     """Label, text and fields of at most so many labelled rows, picked by id."""
     numbers = frame.numbers("_label")
     places = np.flatnonzero(numbers >= 0)
-    picked = places[_lowest(frame["id"].take(pa.array(places)))]
+    picked = places[lowest(frame["id"].take(pa.array(places)), _ROWS)]
     fields = frame.said(picked)
     texts, said = texts_of(fields, columns), fields.to_pylist()
     labels = [", ".join(frame.targets[number]) for number in numbers[picked].tolist()]
@@ -96,14 +96,14 @@ def _sample(frame: Frame, columns: Sequence[str]) -> list[_Row]:
     ]
 
 
-def _lowest(names: pa.ChunkedArray) -> list[int]:
+def lowest(names: pa.ChunkedArray, most: int) -> list[int]:
     """Places of the names whose hashes are lowest, at most so many, in that order."""
     draws = draws_of(names)
-    last = np.sort(draws)[min(_ROWS, len(draws)) - 1] if len(draws) else 0
+    last = np.sort(draws)[min(most, len(draws)) - 1] if len(draws) else 0
     near = np.flatnonzero(draws <= last)
     taken = names.take(pa.array(near)).to_pylist()
     hashes = [hashlib.sha256(name.encode()).digest() for name in taken]
-    return [place for _, place in sorted(zip(hashes, near.tolist(), strict=True))][:_ROWS]
+    return [place for _, place in sorted(zip(hashes, near.tolist(), strict=True))][:most]
 
 
 def _leaking_columns(rows: list[_Row], known: set[str]) -> Iterable[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Labels that only differ in what people do not see: width, case, spaces, invisible characters."""
+"""Labels that differ in what people hardly see: width, case, spaces, a dot at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def note_look_alikes(frame: Frame) -> Frame:
     alike: dict[str, list[str]] = defaultdict(list)
     for label in sorted(counts, key=lambda name: (-counts[name], name)):
         seen = "".join(c for c in label if unicodedata.category(c) not in {"Cf", "Cc"})
-        alike[normalise(seen)].append(label)
+        plain = normalise(seen)
+        alike[plain.rstrip(" .。") or plain].append(label)
     for first, *others in alike.values():
         if others:
             frame = frame.with_finding(

@@ -12,15 +12,14 @@ import pyarrow.parquet as pq
 
 from volano.core.subjects import subject_name
 from volano.data.spool import examples_of
-from volano.data.steps.texts import hash_text, join_text, normalise
 from volano.store.subjects import hash_subject
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from volano.core.nouns import Dataset
-    from volano.data.config import FieldsConfig
     from volano.data.frame import Frame
+    from volano.data.steps.wording import Wording
 
 __all__ = ["OLD_SKILLS", "retire_tests"]
 
@@ -38,7 +37,11 @@ _SCHEMA_ROWS = ["id", "target", "subject"]
 
 
 def retire_tests(
-    frame: Frame, previous: Dataset | None, fields: FieldsConfig, suppressed: Collection[str]
+    frame: Frame,
+    previous: Dataset | None,
+    wording: Wording,
+    subject: str,
+    suppressed: Collection[str],
 ) -> pa.Table:
     """Test examples that were there before and are gone now, with those that went earlier.
 
@@ -53,13 +56,12 @@ def retire_tests(
     names = sorted(gone)
     ids = pc.is_in(pa.array(names, pa.string()), frame["id"].combine_chunks()).to_pylist()
     said = [json.loads(gone[name]["fields"]) for name in names]
-    digests = [hash_text(normalise(join_text(one, fields.texts))) for one in said]
-    kinds = pa.array(digests, frame["_key"].type)
-    texts = pc.is_in(kinds, frame["_key"].combine_chunks()).to_pylist()
+    keys = wording.keys_of(said)
+    texts = pc.is_in(keys, frame["_known_key"].combine_chunks()).to_pylist()
     kept = []
     for name, one, *is_here in zip(names, said, ids, texts, strict=True):
-        subject = gone[name]["subject"] or subject_name(one.get(fields.subject))
-        is_erased = subject is not None and hash_subject(subject) in suppressed
+        person = gone[name]["subject"] or subject_name(one.get(subject))
+        is_erased = person is not None and hash_subject(person) in suppressed
         if not any(is_here) and not is_erased:
             kept.append(gone[name])
     return pa.Table.from_pylist(kept, _SCHEMA)

@@ -21,6 +21,8 @@ from volano.train.encoders.hub import NotDownloadedError, fetch
 from volano.train.learner import Base
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from volano.core.events import Events
 
 __all__ = [
@@ -172,17 +174,17 @@ def licence_of(base: Base) -> str:
     return ""
 
 
-def need_packages() -> None:
-    """Refuse to go on without the packages that deep learners need.
+def need_packages(names: Sequence[str] = (), where: str = WHERE) -> None:
+    """Refuse to go on without these packages; none named are those that encoders need.
 
     Raises:
         MissingExtraError: some are not installed.
     """
-    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+    missing = [name for name in names or _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingExtraError(
             "deep learners need {packages}, which this installation does not have",
-            where=WHERE,
+            where=where,
             fix="pip install 'volano[deep]'",
             packages=", ".join(missing),
         )

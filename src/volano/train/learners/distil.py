@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -38,10 +38,11 @@ class Distil:
     parts: tuple[str, ...] = (_TEACHER,)
     reads: frozenset[str] = DEEP | {"distil"}
     needs_base: bool = True
+    input: Literal["text", "columns"] = "text"
 
     def fits(self, task: Task) -> bool:
         """Texts with one label or with several."""
-        return task.name == "text-classification"
+        return task.answers == "labels"
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Train the pupil on the labels and on the teacher's answers to the training rows."""

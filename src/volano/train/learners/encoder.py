@@ -29,10 +29,11 @@ class EncoderLearner:
     reads: frozenset[str] = DEEP
     parts: tuple[str, ...] = ()
     needs_base: bool = True
+    input: Literal["text", "columns"] = "text"
 
     def fits(self, task: Task) -> bool:
         """Texts with one label or with several."""
-        return task.name == "text-classification"
+        return task.answers == "labels"
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Train from the base; pooling, head, length and learning rate by stated rules."""

@@ -7,7 +7,7 @@ the weights, on rows that both parts answered without having seen them.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from volano.train.config import TrainConfig
     from volano.train.learner import Fitted, Lesson
 
-__all__ = ["ENSEMBLE", "Ensemble"]
+__all__ = ["ENSEMBLE", "Ensemble", "part_files"]
 
-_ANSWERS = ("model.json", "weights.safetensors", "config.json", "tokenizer.json")
+_ANSWERS = ("model.json", "weights.safetensors", "config.json", "tokenizer.json", "trees/*.txt")
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class Ensemble:
     parts: tuple[str, ...] = ("finetune", "blend")
     reads: frozenset[str] = frozenset({"unknown_false_alarms"})
     needs_base: bool = False
+    input: Literal["text", "columns"] = "text"
 
     def fits(self, task: Task) -> bool:
         """Texts with one label, as the blend that is a part of it."""
-        return task.name == "text-classification" and not task.is_multiple
+        return task.answers == "labels" and not task.is_multiple
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Choose shares and temperature on the rows that both parts had not seen."""
@@ -66,7 +67,7 @@ class Ensemble:
 
         told = {"shares": dict(zip(self.parts, shares, strict=True)), "held_out_rows": len(row_H)}
         settings = {"parts": [asdict(part) for part in parts]}
-        made = Made("ensemble", settings, {}, values_of, told, _files(folders))
+        made = Made("ensemble", settings, {}, values_of, told, part_files(folders))
         return fitted(made, row_H, values_HC, rows, config)
 
 
@@ -77,7 +78,7 @@ def _held_out(folders: Sequence[Path]) -> tuple[NDArray[np.int64], list[Floats]]
     """Rows that neither part had seen, and each part's log probabilities there."""
     marked = [read_held_out(folder) for folder in folders]
     row_H = np.intersect1d(marked[0].row_N, marked[1].row_N)
-    scores = [found.at(row_H).outcomes.scores_NC for found in marked]
+    scores = [found.at(row_H).of_labels.scores_NC for found in marked]
     return row_H, [np.log(np.maximum(found, 1e-12)) for found in scores]
 
 
@@ -91,11 +92,11 @@ def _answers(folder: Path, texts: Sequence[str]) -> Floats:
     return answer_native(folder, texts)
 
 
-def _files(folders: Sequence[Path]) -> dict[str, bytes]:
+def part_files(folders: Sequence[Path]) -> dict[str, bytes]:
     """What each part's bundle needs to answer, under ``parts/<n>/``; nothing that quotes a text."""
     return {
-        f"{PARTS}/{number}/{name}": (folder / name).read_bytes()
+        f"{PARTS}/{number}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for number, folder in enumerate(folders)
         for name in _ANSWERS
-        if (folder / name).is_file()
+        for path in sorted(folder.glob(name))
     }

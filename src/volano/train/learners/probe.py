@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -44,10 +44,11 @@ class Probe:
         {"encoder", "folds", "loop.precision", "seed", "settings_tried", "unknown_false_alarms"}
     )
     needs_base: bool = True
+    input: Literal["text", "columns"] = "text"
 
     def fits(self, task: Task) -> bool:
         """Texts with one label or with several."""
-        return task.name == "text-classification"
+        return task.answers == "labels"
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Encode each text once, choose the penalty on held-out folds, refit on all rows.

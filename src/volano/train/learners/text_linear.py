@@ -8,7 +8,7 @@ weighs the two by what held-out rows show: 0.920 against 0.912 and 0.898 on Bank
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -48,10 +48,11 @@ class TextLinear:
     parts: tuple[str, ...] = ()
     reads: frozenset[str] = LIGHT
     needs_base: bool = False
+    input: Literal["text", "columns"] = "text"
 
     def fits(self, task: Task) -> bool:
         """Texts with one label or with several."""
-        return task.name == "text-classification"
+        return task.answers == "labels"
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Choose settings on held-out folds of all rows, calibrate, refit on all of them."""
@@ -74,10 +75,11 @@ class TextBlend:
     parts: tuple[str, ...]
     reads: frozenset[str] = LIGHT
     needs_base: bool = False
+    input: Literal["text", "columns"] = "text"
 
     def fits(self, task: Task) -> bool:
         """Texts with one label; with several, weighing the heads did not pay."""
-        return task.name == "text-classification" and not task.is_multiple
+        return task.answers == "labels" and not task.is_multiple
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Choose shares and temperature on the parts' held-out answers."""
@@ -86,7 +88,7 @@ class TextBlend:
         engines = [LinearEngine.load(b, read_spec(b).settings, read_arrays(b)) for b in bundles]
         # A head's held-out log probabilities are its decision values, up to what a softmax
         # does not see.
-        values = [np.log(np.maximum(read_held_out(b).outcomes.scores_NC, 1e-12)) for b in bundles]
+        values = [np.log(np.maximum(read_held_out(b).of_labels.scores_NC, 1e-12)) for b in bundles]
         classes = rows.truth_NC.argmax(axis=1)
         # Its temperature, too, is the one that the part was calibrated with.
         heads = [

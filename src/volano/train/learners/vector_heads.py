@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from volano.models.calibration import Floats, Labels
 
-__all__ = ["VectorHead", "VectorLesson", "fit_head"]
+__all__ = ["Descent", "VectorHead", "VectorLesson", "fit_head"]
 
 Matrix = NDArray[np.float32]
 
@@ -136,41 +136,77 @@ def _fit(
     penalty: float,
     start: Matrix | None,
 ) -> Matrix:
-    """Weights and, in the last row, the bias; shape (width + 1, labels)."""
-    from scipy.optimize import minimize
+    truth_NC, weight_N = lesson.truth_NC[rows], lesson.weight_N[rows]
+    descent = Descent(penalty, is_multiple=lesson.is_multiple)
+    return descent.fit(whole_NE[rows], truth_NC, weight_N, start)
 
-    vectors, truth = whole_NE[rows], lesson.truth_NC[rows].astype(np.float32)
-    weight = lesson.weight_N[rows]
-    total = float(weight.sum()) or 1.0
-    share = (weight / total).astype(np.float32)[:, None]
-    pull = np.float32(penalty / len(rows))  # so that the scale of weights plays no part
-    shape = (vectors.shape[1], truth.shape[1])
 
-    def measure(flat: Floats) -> tuple[float, Floats]:
-        weights = flat.reshape(shape).astype(np.float32)
-        values = vectors @ weights
-        if lesson.is_multiple:
-            loss = np.logaddexp(0.0, values) - truth * values
-            gap = 1.0 / (1.0 + np.exp(-values)) - truth
-        else:
-            values -= values.max(axis=1, keepdims=True)
-            chances = np.exp(values)
-            sums = chances.sum(axis=1, keepdims=True)
-            loss = np.log(sums) - (truth * values).sum(axis=1, keepdims=True)
-            gap = chances / sums - truth
-        free = weights.copy()
-        free[-1] = 0.0  # the bias is not pulled
-        slope = vectors.T @ (gap * share) + pull * free
-        cost = float((loss * share).sum()) + 0.5 * float(pull) * float((free * free).sum())
-        return cost, slope.astype(np.float64).ravel()
+@dataclass(frozen=True)
+class Descent:
+    """Logistic regression by L-BFGS.
 
-    first = np.zeros(shape) if start is None else start.astype(np.float64)
-    found = minimize(
-        measure,
-        first.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": _MOST_STEPS, "maxcor": _STEPS_BACK, "ftol": _ENOUGH, "gtol": 1e-7},
-    )
-    answer: Matrix = found.x.reshape(shape).astype(np.float32)
-    return answer
+    Attributes:
+        penalty: on squared weights, in rows.
+        is_multiple: whether a row may carry several labels.
+        enough: of the loss, between the last two steps.
+        most_steps: of the search.
+    """
+
+    penalty: float
+    is_multiple: bool
+    enough: float = _ENOUGH
+    most_steps: int = _MOST_STEPS
+
+    def fit(
+        self, vectors_NE: Matrix, truth_NC: Labels, weight_N: Floats, start: Matrix | None
+    ) -> Matrix:
+        """Weights and, in the last row, the bias; shape (E, labels).
+
+        Args:
+            vectors_NE: rows whose last column is 1.
+            truth_NC: which labels each carries.
+            weight_N: how much each counts.
+            start: where the search begins; None is at nothing.
+        """
+        from scipy.optimize import minimize
+
+        truth = truth_NC.astype(np.float32)
+        total = float(weight_N.sum()) or 1.0
+        share = (weight_N / total).astype(np.float32)[:, None]
+        # By the rows and not by their weights, so that the scale of weights plays no part.
+        pull = np.float32(self.penalty / len(truth))
+        shape = (vectors_NE.shape[1], truth.shape[1])
+
+        def measure(flat: Floats) -> tuple[float, Floats]:
+            weights = flat.reshape(shape).astype(np.float32)
+            values = vectors_NE @ weights
+            if self.is_multiple:
+                loss = np.logaddexp(0.0, values) - truth * values
+                gap = 1.0 / (1.0 + np.exp(-values)) - truth
+            else:
+                values -= values.max(axis=1, keepdims=True)
+                chances = np.exp(values)
+                sums = chances.sum(axis=1, keepdims=True)
+                loss = np.log(sums) - (truth * values).sum(axis=1, keepdims=True)
+                gap = chances / sums - truth
+            free = weights.copy()
+            free[-1] = 0.0  # the bias is not pulled
+            slope = vectors_NE.T @ (gap * share) + pull * free
+            cost = float((loss * share).sum()) + 0.5 * float(pull) * float((free * free).sum())
+            return cost, slope.astype(np.float64).ravel()
+
+        first = np.zeros(shape) if start is None else start.astype(np.float64)
+        found = minimize(
+            measure,
+            first.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": self.most_steps,
+                "maxcor": _STEPS_BACK,
+                "ftol": self.enough,
+                "gtol": 1e-7,
+            },
+        )
+        answer: Matrix = found.x.reshape(shape).astype(np.float32)
+        return answer

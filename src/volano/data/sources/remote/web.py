@@ -48,7 +48,7 @@ _ENDINGS = {
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx",
     "application/vnd.ms-excel": ".xls",
 }
-_KNOWN = {*_ENDINGS.values(), ".ndjson", ".xlsm", ".xlsb", ".gz"}
+_KNOWN = {*_ENDINGS.values(), ".ndjson", ".xlsm", ".xlsb", ".gz", ".zip", ".data"}
 
 
 class _AgainError(Exception):

@@ -1,0 +1,316 @@
+"""Guess what the columns of a table mean: the target, what names rows, and what gives it away."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from volano.core.errors import DataError
+from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
+from volano.data.config import FieldsConfig
+from volano.data.profiles import NAMES, Column
+from volano.data.steps.column_power import Labels, Numbers
+from volano.data.steps.table_leaks import find_leaks
+from volano.models.column_kinds import is_missing, kinds_of, read_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from volano.data.config import SourceConfig
+    from volano.data.sources import Batch
+    from volano.data.steps.table_leaks import Leak
+    from volano.models.column_kinds import ColumnKind
+
+__all__ = ["TABLES", "guess_table", "guess_task"]
+
+# What the target of each kind of work is.
+TABLES: Mapping[str, Literal["labels", "number"]] = {
+    "tabular-classification": "labels",
+    "tabular-regression": "number",
+}
+
+_OUTCOMES = """target label y class outcome churn churned fraud survived default defaulted attrition
+    exited diagnosis price cnt value sales revenue demand cost quality species salary income amount
+    rating score count converted response result attack 目标 标签 类别 是否 流失 违约 欺诈 价格 房价
+    单价 销量 销售额 金额 收入 需求 成本 评分 结果 诊断""".split()  # noqa: SIM905 - a list to be read
+_NAMING = {"id", "no", "nr", "num", "number", "code", "key", "uid", "uuid", "name"}
+_MOST_LABELS = 500
+_LONGEST_LABEL = 60  # characters
+_MOST_NUMBERED = 20  # labels that are written as numbers
+_LONG_TEXT, _VARIED, _MANY = 40, 0.3, 200
+_FEW_NUMBERS = 3  # columns of numbers that make a table of a file with short texts
+_LOOKED_AT = 20_000  # rows
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[\u3400-\u9fff]+")
+
+
+def guess_task(columns: Mapping[str, Column], texts: Sequence[str], target: str) -> Choice:
+    """The kind of work: texts where a column holds long ones, else a table.
+
+    Args:
+        columns: of the file.
+        texts: the text columns, where they are known.
+        target: the target, where it is known.
+    """
+    on_text = "text-classification"
+    if texts:
+        return Choice(on_text, "you named a text", SURE)
+    columns = {name: _without_missing(column) for name, column in columns.items()}
+    others = [column for name, column in columns.items() if name != target]
+    prose = [c for c in others if c.is_prose and not c.is_numeric and not c.is_time]
+    numbers = [c for c in others if c.is_numeric and not c.is_row_number]
+    long = next((c for c in prose if _is_long(c)), None)
+    if long is not None:
+        told = Choice(on_text, f"{long.name!r} holds texts", SURE)
+        if len(numbers) < _FEW_NUMBERS:
+            return told
+        tables = tuple(TABLES)
+        return Choice(on_text, f"{told.because}, beside {len(numbers)} numbers", UNSURE, tables)
+    if len(numbers) < _FEW_NUMBERS and any(c.variety > _VARIED for c in prose):
+        return Choice(on_text, "a column holds short texts, and few hold numbers", LIKELY)
+    if len(others) < 2 - bool(target):
+        return Choice(on_text, "it has hardly a column", UNSURE)
+    label = _target(columns, target, "")
+    if label is None:
+        return Choice(on_text, "no column looks like the target of a table", UNSURE)
+    is_number = _is_number(columns[str(label.value)])
+    kind = "tabular-regression" if is_number else "tabular-classification"
+    what = "a number" if is_number else "a label"
+    return Choice(kind, f"no column holds long texts, and {label.value!r} is {what}", LIKELY)
+
+
+def _is_long(column: Column) -> bool:
+    if column.hint("text") > 0 and column.variety > _VARIED:
+        return True
+    is_varied = column.variety > _VARIED or column.num_values > _MANY
+    return column.mean_length >= _LONG_TEXT and is_varied
+
+
+def guess_table(
+    path: Path,
+    source: SourceConfig,
+    batch: Batch,
+    columns: Mapping[str, Column],
+    target: str,
+    choices: dict[str, Choice],
+) -> Guess:
+    """What a project over a table needs to know.
+
+    Args:
+        path: the file.
+        source: how it is read.
+        batch: its first rows.
+        columns: the same, as text.
+        target: the target, where it is known.
+        choices: guesses that were made; it grows by those made here.
+
+    Raises:
+        DataError: no column can be the target.
+    """
+    task = str(choices["task"].value)
+    columns = {name: _without_missing(column) for name, column in columns.items()}
+    label = _target(columns, target, TABLES[task])
+    if label is None:
+        raise DataError(
+            "no column looks like a target of {task}",
+            where=str(path),
+            fix="name it: --target COLUMN",
+            task=task,
+        )
+    choices["target"] = label
+    name = str(label.value)
+    others = [column for column in columns.values() if column.name != name]
+    for part, guess in (("time", _time), ("subject", _subject), ("key", _key), ("group", _group)):
+        taken = {str(choice.value) for choice in choices.values()}
+        found = guess([column for column in others if column.name not in taken])
+        if found is not None:
+            choices[part] = found
+    parts = {
+        part: str(choices[part].value) for part in ("group", "subject", "time") if part in choices
+    }
+    key = source.key or (str(choices["key"].value) if "key" in choices else "")
+    unread = {name, key, parts.get("subject", "")}
+    reads = [one for one in columns if one not in unread]
+    kinds = kinds_of(batch.table.select(reads))
+    leaks = _leaks(batch.table, reads, columns[name], TABLES[task], kinds)
+    because = {c.name: "it only counts the rows" for c in others if c.is_row_number}
+    because |= {one.name: f"an id: {one.because}" for one in kinds.values() if one.kind == "id"}
+    bad = [leak for leak in leaks if leak.kind == "bad"]
+    because |= {column: _reason(leak) for leak in bad for column in leak.columns}
+    ignore = tuple(one for one in reads if one in because)
+    coded = _coded(kinds, columns)
+    is_number = TABLES[task] == "number"
+    return Guess(
+        source=source.model_copy(update={"key": key}),
+        fields=FieldsConfig(
+            target=name,
+            ignore=ignore,
+            kinds={one: kinds[one].kind for one in coded},
+            **parts,
+        ),
+        labels=() if is_number else tuple(sorted(columns[name].counts)),
+        language=_language(columns, choices),
+        num_rows=batch.table.num_rows,
+        choices=choices,
+        task=task,
+        because={**because, **{one: str(kinds[one].because) for one in coded}},
+        doubts=tuple(leak.said for leak in leaks if leak.kind == "warn"),
+    )
+
+
+def _without_missing(column: Column) -> Column:
+    """The same with ``?``, ``NA`` and the like as empty cells."""
+    absent = {value for value in column.counts if is_missing(value)}
+    if not absent:
+        return column
+    return Column(column.name, tuple("" if cell in absent else cell for cell in column.cells))
+
+
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(name)]
+
+
+def _outcome_hint(name: str) -> float:
+    """How strongly a name tells that it is the target, 0 to 1."""
+    words = _words(name)
+    for place, word in enumerate(_OUTCOMES):
+        if word in words or (word > "\u2e80" and word in name):
+            return 1.0 - 0.5 * place / len(_OUTCOMES)
+    return 0.0
+
+
+def _is_number(column: Column) -> bool:
+    """Whether a column holds numbers that are more than names of a few labels."""
+    if not column.is_numeric:
+        return False
+    has_parts = any("." in value and value.rstrip("0")[-1] != "." for value in column.counts)
+    return column.num_values > _MOST_NUMBERED or (has_parts and column.num_values > 10)
+
+
+def _can_be(column: Column, answers: str) -> bool:
+    """Whether a column can be a target that is of these answers; of any for none."""
+    if column.num_values < 2 or column.is_row_number or column.is_time:
+        return False
+    if _is_number(column):
+        return answers != "labels" or (column.num_values <= _MOST_LABELS and column.variety < 0.5)
+    if answers == "number":
+        return column.is_numeric
+    is_few = column.num_values <= _MOST_LABELS and column.num_filled >= 2 * column.num_values
+    return is_few and column.mean_length <= _LONGEST_LABEL
+
+
+def _target(columns: Mapping[str, Column], target: str, answers: str) -> Choice | None:
+    if target:
+        return Choice(target, "you named it", 1.0)
+    names = list(columns)
+    fit = {name: place for place, name in enumerate(names) if _can_be(columns[name], answers)}
+    if not fit:
+        return None
+    last = names[-1]
+
+    def score(name: str) -> float:
+        is_fit = answers == "number" and _is_number(columns[name])
+        place = 0.3 * (name == last) + 0.1 * fit[name] / len(names)
+        return _outcome_hint(name) + place + 0.4 * is_fit
+
+    ranked = sorted(fit, key=lambda name: (-score(name), name))
+    best, others = ranked[0], tuple(name for name in ranked[1:4] if score(name) >= 0.3)
+    if _outcome_hint(best):
+        return Choice(best, "so named", SURE if not others or best == last else LIKELY, others)
+    if best == last:
+        return Choice(
+            best, "the last column, as is usual", LIKELY if not others else UNSURE, others
+        )
+    return Choice(best, "it may be one; no name says so", UNSURE, tuple(ranked[1:4]))
+
+
+def _time(columns: Sequence[Column]) -> Choice | None:
+    for column in sorted(columns, key=lambda c: (-c.hint("time"), c.name)):
+        if column.is_time and column.num_values > 1:
+            reason = "its cells are dates; to be tested on the latest: prepare.split.by_time: true"
+            return Choice(column.name, reason, SURE)
+    return None
+
+
+def _subject(columns: Sequence[Column]) -> Choice | None:
+    """A column named after people, whose values stand in several rows each."""
+    people = set(NAMES["subject"])
+    for column in columns:
+        words = set(_words(column.name))
+        is_named = bool(words & people) and words <= people | _NAMING
+        if is_named and column.num_values > 10 and 0.01 < column.variety < 0.98:
+            reason = f"so named, and {column.num_values} values stand for {column.num_filled} rows"
+            return Choice(column.name, reason, LIKELY)
+    return None
+
+
+def _key(columns: Sequence[Column]) -> Choice | None:
+    for column in sorted(columns, key=lambda c: (-c.hint("key"), c.name)):
+        is_whole = column.variety == 1.0 and column.num_filled == len(column.cells)
+        is_named = bool(set(_words(column.name)) & {"id", "key", "uid", "uuid", "编号", "序号"})
+        if is_whole and is_named and not column.is_row_number:
+            return Choice(column.name, "so named, and no value stands twice", SURE)
+    return None
+
+
+def _group(columns: Sequence[Column]) -> Choice | None:
+    found = [c for c in columns if c.hint("group") and 2 <= c.num_values <= 20]
+    if not found:
+        return None
+    best, *others = sorted(found, key=lambda c: (-c.hint("group"), c.num_values, c.name))
+    names = tuple(column.name for column in others[:3])
+    return Choice(best.name, f"{best.num_values} values that part the rows", LIKELY, names)
+
+
+def _leaks(
+    table: pa.Table,
+    reads: Sequence[str],
+    label: Column,
+    answers: str,
+    kinds: Mapping[str, ColumnKind],
+) -> list[Leak]:
+    places = np.random.default_rng(0).permutation(table.num_rows)
+    is_there = np.array([bool(cell) for cell in label.cells])
+    places = places[is_there[places]][:_LOOKED_AT]
+    some = table.select([*reads, label.name]).take(places)
+    if answers == "number":
+        values = read_numbers(some[label.name])
+        is_known = ~np.isnan(values)
+        some, target = some.filter(is_known), Numbers(values[is_known])
+        return find_leaks(some.select(list(reads)), target, kinds) if len(some) else []
+    names, codes = np.unique([label.cells[place] for place in places], return_inverse=True)
+    labels = Labels(codes.ravel(), tuple(names.tolist()))
+    return find_leaks(some.select(list(reads)), labels, kinds)
+
+
+def _reason(leak: Leak) -> str:
+    """What a leak is, without what is to be done about it, which has been done."""
+    if "formula" in leak.values:
+        return f"a part of the target, which is {leak.values['formula']}"
+    return re.split(r"\. (?=If it|data\.)|: it (?:seems|is)", leak.said)[0].rstrip(".")
+
+
+def _coded(kinds: Mapping[str, ColumnKind], columns: Mapping[str, Column]) -> list[str]:
+    """Numbers that are taken for names: only their owner knows."""
+    return [
+        one.name
+        for one in kinds.values()
+        if one.kind == "category" and columns[one.name].is_numeric
+    ]
+
+
+def _language(columns: Mapping[str, Column], choices: dict[str, Choice]) -> str:
+    """Chinese where most names of columns are, or most words in cells."""
+    is_chinese = [_has_han([name, *list(one.counts)[:20]]) for name, one in columns.items()]
+    share = sum(is_chinese) / max(len(is_chinese), 1)
+    language = "zh" if share >= 0.5 else "en"
+    choices["language"] = Choice(language, f"{share:.0%} of the columns are Chinese", SURE)
+    return language
+
+
+def _has_han(texts: Iterable[str]) -> bool:
+    return any("\u3400" <= letter <= "\u9fff" for text in texts for letter in text)

@@ -1,0 +1,1 @@
+"""Training on tables: rows as numbers, linear heads, boosted trees, and a small network."""

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from volano.core.errors import DataError
+from volano.data import SourceConfig
+from volano.data.guess import guess_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS = "customer_no,branch_code,age,sex,plan,joined,spent,closed_because,Churn"
+
+
+def churn(count: int = 400) -> str:
+    chance = random.Random(0)
+    lines = []
+    for n in range(count):
+        left = chance.random() < 0.3
+        cells = [
+            f"C{n:05}",
+            chance.choice(["101", "102", "205", "310"]),
+            str(chance.randrange(18, 90)) if n % 9 else "?",
+            chance.choice("mf"),
+            chance.choice(["month to month", "one year", "two years"]),
+            f"202{chance.randrange(4)}-0{chance.randrange(1, 10)}-1{chance.randrange(9)}",
+            f"{chance.gauss(50, 9):.2f}",
+            chance.choice(["too dear", "moved"]) if left else "",
+            "Yes" if left else "No",
+        ]
+        lines.append(",".join(cells))
+    return "\n".join([COLUMNS, *lines, ""])
+
+
+def write(folder: Path, text: str, name: str = "a.csv") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_a_table_with_a_label_is_understood(tmp_path: Path) -> None:
+    guess = guess_project(write(tmp_path, churn()))
+    assert guess.task == "tabular-classification"
+    assert guess.fields.model_dump(exclude_defaults=True) == {
+        "target": "Churn",
+        "group": "sex",
+        "time": "joined",
+        "ignore": ("customer_no", "closed_because"),
+        "kinds": {"branch_code": "category"},
+    }
+    assert guess.because["customer_no"].startswith("an id")
+    assert "filled almost only where the label is 'Yes'" in guess.because["closed_because"]
+    assert guess.labels == ("No", "Yes")
+    assert all(choice.because for choice in guess.choices.values())
+
+
+def test_a_table_with_a_number_is_understood_and_parts_of_the_number_are_ignored(
+    tmp_path: Path,
+) -> None:
+    chance = random.Random(0)
+    rows = [(chance.randrange(99), chance.randrange(999), chance.gauss(0, 1)) for _ in range(300)]
+    body = [f"{n},{a},{b},{c:.3f},{a + b}" for n, (a, b, c) in enumerate(rows, 1)]
+    guess = guess_project(write(tmp_path, "\n".join(["nth,guests,members,warmth,cnt", *body, ""])))
+    assert guess.task == "tabular-regression"
+    assert (guess.fields.target, guess.labels) == ("cnt", ())
+    assert guess.fields.ignore == ("nth", "guests", "members")
+    assert guess.because["nth"] == "it only counts the rows"
+    assert guess.because["guests"] == "a part of the target, which is guests + members"
+
+
+def test_the_kind_of_work_may_be_said(tmp_path: Path) -> None:
+    path = write(tmp_path, churn())
+    guess = guess_project(path, task="tabular-regression")
+    assert guess.fields.target == "spent"
+    assert guess_project(path, task="text-classification", text="plan").fields.text == "plan"
+    assert guess_project(path, text="plan").task == "text-classification"
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "target"),
+    [
+        ("y", ["0", "1"], "y"),
+        ("income", ["low", "high"], "income"),
+        ("是否流失", ["是", "否"], "是否流失"),
+        ("grp", ["a", "b"], "grp"),
+    ],
+)
+def test_the_target_is_known_by_its_name_or_as_the_last_column(
+    tmp_path: Path, column: str, values: list[str], target: str
+) -> None:
+    chance = random.Random(0)
+    body = [
+        f"{chance.gauss(0, 1):.2f},{chance.randrange(90)},{chance.randrange(9)},"
+        f"{chance.choice('uvw')},{chance.choice(values)}"
+        for _ in range(200)
+    ]
+    guess = guess_project(write(tmp_path, "\n".join([f"a,b,c,d,{column}", *body, ""])))
+    assert (guess.task, guess.fields.target) == ("tabular-classification", target)
+
+
+def test_a_table_with_names_of_people_is_a_table_and_one_with_texts_is_not(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    head = "survived,age,fare,siblings,name"
+    people = [
+        f"{n % 2},{chance.randrange(80)},{chance.random() * 90:.2f},{chance.randrange(4)},"
+        f"Mr. {''.join(chance.choices('abcdefgh', k=6)).title()} {n} Smith"
+        for n in range(200)
+    ]
+    guess = guess_project(write(tmp_path, "\n".join([head, *people, ""])))
+    assert (guess.task, guess.fields.target) == ("tabular-classification", "survived")
+    body = [f"{row} wrote that the parcel number {n} did not come" for n, row in enumerate(people)]
+    guess = guess_project(write(tmp_path, "\n".join([head, *body, ""])))
+    assert (guess.task, guess.fields.text) == ("text-classification", "name")
+    assert "tabular-classification" in guess.choices["task"].alternatives
+
+
+def test_a_headerless_table_is_read_by_its_last_column(tmp_path: Path) -> None:
+    body = churn().split("\n", 1)[1]
+    guess = guess_project(write(tmp_path, body, "churn.data-numeric"))
+    assert (guess.source.header, guess.fields.target) == (False, "column_9")
+    known = SourceConfig(path="churn.data", header=False, columns=tuple(COLUMNS.split(",")))
+    guess = guess_project(write(tmp_path, body, "churn.data"), source=known)
+    assert guess.fields.target == "Churn"
+
+
+def test_a_table_without_a_target_says_so(tmp_path: Path) -> None:
+    body = [f"K{n},{n * n}.5" for n in range(60)]
+    path = write(tmp_path, "\n".join(["name,size", *body, ""]))
+    with pytest.raises(DataError, match="looks like a target of tabular-classification"):
+        guess_project(path, task="tabular-classification")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "task", "target", "ignore", "settings"),
+    [
+        ("telco_churn/Telco-Customer-Churn.csv", "classification", "Churn", (), {}),
+        ("california_housing/housing.csv", "regression", "median_house_value", (), {}),
+        ("adult_census/adult.data", "classification", "column_15", (), {}),
+        (
+            "bike_sharing/Bike-Sharing-Dataset.zip",
+            "regression",
+            "cnt",
+            ("instant", "casual", "registered"),
+            {"sheet": "hour.csv"},
+        ),
+    ],
+)
+def test_real_tables_are_understood(
+    shared_data: Path, name: str, task: str, target: str, ignore: tuple[str, ...],
+    settings: dict[str, str],
+) -> None:  # fmt: skip
+    source = SourceConfig(path=name, **settings)  # type: ignore[arg-type]
+    guess = guess_project(shared_data / name, source=source)
+    assert (guess.task, guess.fields.target) == (f"tabular-{task}", target)
+    assert guess.fields.ignore == ignore
+    assert guess.doubts == ()

@@ -1,0 +1,386 @@
+"""Tables on their way from a file to a prepared Dataset."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from volano.core.errors import ConfigError, DataError
+from volano.core.nouns import Dataset
+from volano.data import SourceConfig
+from volano.data.memory import SPLITS
+from volano.data.steps.old_skills import OLD_SKILLS
+from volano.tasks import LabelsConfig, TabularClassification, TabularRegression, TextClassification
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conftest import Workshop
+
+LABELS, NUMBER = TabularClassification(), TabularRegression()
+HEAD = "id,who,age,city,income,y"
+SIDES = ("id", "fields", "target", "split", "weight", "source", "line", "subject", "group", "time")
+
+
+def rows(count: int, seed: int = 0, *, number: bool = False) -> list[str]:
+    chance = random.Random(seed)
+    found = []
+    for n in range(count):
+        age, city = chance.randrange(18, 90), chance.choice(["Ulm", "Bonn", "Köln", ""])
+        income = round(chance.lognormvariate(7, 0.5), 2)
+        label = f"{income / 2 + chance.gauss(0, 9):.4f}" if number else "yn"[chance.random() < 0.3]
+        found.append(f"k{seed}-{n},p{n % 40},{age},{city},{income},{label}")
+    return found
+
+
+def write(shop: Workshop, body: Sequence[str], name: str = "a.csv", head: str = HEAD) -> str:
+    return shop.write(name, "\n".join([head, *body, ""]))
+
+
+def collect(shop: Workshop, *sources: SourceConfig | str, task: Any = LABELS, **fields: Any) -> Any:
+    return shop.collect(*(sources or ("a.csv",)), fields={"target": "y", **fields}, task=task)
+
+
+def prepare(shop: Workshop, collected: Dataset, previous: Any = None, **settings: Any) -> Dataset:
+    return shop.prepare(collected, previous, task=settings.pop("task", LABELS), **settings)
+
+
+def notes(dataset: Dataset) -> str:
+    return "\n".join(dataset.card["notes"])
+
+
+def test_a_model_reads_every_column_but_target_subject_key_and_what_is_ignored(
+    workshop: Workshop,
+) -> None:
+    write(workshop, rows(60))
+    source = SourceConfig(path="a.csv", key="id")
+    found = collect(workshop, source, subject="who", group="city", ignore=("income",))
+    assert found.card["schema"]["reads"] == ["age", "city"]
+    assert found.card["schema"]["fields"]["ignore"] == ["income"]
+    named = collect(workshop, source, subject="who", columns=("income", "age"))
+    assert named.card["schema"]["reads"] == ["income", "age"]
+
+
+def test_what_a_model_of_texts_reads_is_on_the_card_too(workshop: Workshop) -> None:
+    workshop.write("t.csv", "text,label\nhello there,a\n")
+    assert workshop.collect("t.csv").card["schema"]["reads"] == ["text"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"ignore": ("incomes",)}, "data.fields.ignore"),
+        ({"kinds": {"incomes": "number"}}, "data.fields.kinds"),
+        ({"columns": ("incomes",)}, "a.csv:1"),
+    ],
+)
+def test_a_column_that_is_not_there_is_refused_with_the_nearest(
+    workshop: Workshop, fields: dict[str, Any], where: str
+) -> None:
+    write(workshop, rows(20))
+    with pytest.raises(DataError, match="no column 'incomes'") as error:
+        collect(workshop, **fields)
+    assert error.value.where == where
+    assert error.value.fix == "did you mean 'income'?"
+
+
+def test_fields_of_another_kind_of_work_are_refused(workshop: Workshop) -> None:
+    write(workshop, rows(20))
+    with pytest.raises(ConfigError, match="reads the columns of a table"):
+        collect(workshop, text="city")
+    fields = {"text": "city", "target": "y", "ignore": ("age",)}
+    with pytest.raises(ConfigError, match="ignore is about the columns of tables"):
+        workshop.collect("a.csv", fields=fields, task=TextClassification())
+    with pytest.raises(ConfigError, match="no column is named for the target"):
+        workshop.collect("a.csv", fields={"ignore": ("age",)}, task=LABELS)
+    with pytest.raises(ConfigError, match="no column is left"):
+        collect(workshop, ignore=("id", "who", "age", "city", "income"))
+
+
+def test_a_source_that_lacks_a_column_is_told_and_its_rows_are_empty_there(
+    workshop: Workshop,
+) -> None:
+    write(workshop, rows(60))
+    write(workshop, [r.rpartition(",")[2] + ",44" for r in rows(20, 1)], "b.csv", "y,age")
+    found = collect(workshop, "a.csv", "b.csv")
+    assert "b.csv lacks columns that other sources have" in notes(found)
+    assert found.card["schema"]["reads"] == ["id", "who", "age", "city", "income"]
+    assert workshop.rows(found, "fields")[-1]["city"] is None
+
+
+def test_a_prepared_table_has_no_columns_of_texts(workshop: Workshop) -> None:
+    write(workshop, rows(80))
+    clean = prepare(workshop, collect(workshop))
+    assert clean.examples.column_names == [
+        *SIDES,
+        "label_from",
+        "picked",
+        "cluster",
+        "near_train",
+    ]
+    kinds = clean.card["schema"]["kinds"]
+    assert {name: one["kind"] for name, one in kinds.items()} == {
+        "id": "id",
+        "who": "category",
+        "age": "number",
+        "city": "category",
+        "income": "number",
+    }
+    assert kinds["age"]["because"]["zh"] != kinds["age"]["because"]["en"] != ""
+
+
+def test_equal_rows_are_kept_on_one_side_and_told(workshop: Workshop) -> None:
+    chance = random.Random(0)
+    body = [
+        f"{chance.randrange(8)},{chance.choice('ab')},{'yn'[chance.random() < 0.4]}"
+        for _ in range(200)
+    ]
+    body += ["1.0,a,y", " 1,A ,y", "?,a,y", ",a,y"]  # equal in their normal form
+    write(workshop, body, head="n,c,y")
+    clean = prepare(workshop, collect(workshop))
+    assert clean.card["counts"]["rows"] == 204
+    sides: dict[Any, set[Any]] = defaultdict(set)
+    clusters: dict[Any, set[Any]] = defaultdict(set)
+    for fields, split, cluster in workshop.rows(clean, "fields", "split", "cluster"):
+        n = fields["n"].strip().rstrip("0").rstrip(".") if fields["n"].strip() != "0" else "0"
+        name = ("" if n == "?" else n, fields["c"].strip().casefold())
+        sides[name].add(split)
+        clusters[name].add(cluster)
+    assert all(len(found) == 1 for found in sides.values())
+    assert all(len(found) == 1 and None not in found for found in clusters.values())
+    assert {"train", "test"} <= {split for found in sides.values() for split in found}
+    assert "204 rows (100.0%) are equal to another" in notes(clean)
+    assert "are equal to a row with another label" in notes(clean)
+
+
+def test_rows_that_differ_only_in_an_id_are_equal(workshop: Workshop) -> None:
+    body = [f"A{n:05},{n % 50},{'xy'[n % 3 == 0]}" for n in range(100)]
+    write(workshop, body, head="code,n,y")
+    clean = prepare(workshop, collect(workshop))
+    assert None not in workshop.rows(clean, "cluster")
+    assert "Columns that only name rows" in notes(clean)
+
+
+def test_test_rows_equal_to_training_rows_are_marked_all_of_them(workshop: Workshop) -> None:
+    body = [row.partition(",")[2] for row in rows(60)]
+    write(workshop, [*body, body[0]], head=HEAD.partition(",")[2])
+    write(
+        workshop,
+        [body[0], body[0], *body[30:32], "p1,17,Rom,1,y"],
+        "t.csv",
+        "who,age,city,income,y",
+    )
+    sources = (
+        SourceConfig(path="a.csv", split="train"),
+        SourceConfig(path="t.csv", split="test"),
+    )
+    clean = prepare(workshop, collect(workshop, *sources))
+    near = workshop.rows(clean, "split", "near_train")
+    assert [flag for split, flag in near if split == "test"] == [True, True, True, True, False]
+    assert "4 rows of the test file are equal to training rows" in notes(clean)
+
+
+def test_feedback_equal_to_a_row_of_a_test_file_is_dropped_however_often_it_stands_there(
+    workshop: Workshop,
+) -> None:
+    body = [row.partition(",")[2] for row in rows(60)]
+    write(workshop, body, head="who,age,city,income,y")
+    write(workshop, [body[3], "p9,50,Rom,7,y", "p9,50,Rom,7,y"], "t.csv", "who,age,city,income,y")
+    fields = [{"who": "p9", "age": "50", "city": "Rom", "income": "7"}] * 2
+    given = [
+        {"id": f"f{n}", "fields": one, "target": ["n"], "source": "feedback", "line": n,
+         "label_from": "feedback", "picked": None} for n, one in enumerate(fields)
+    ]  # fmt: skip
+    with workshop.store.draft() as draft:
+        pq.write_table(pa.Table.from_pylist(given), draft / "examples.parquet")
+        feedback = workshop.store.keep(Dataset, draft, {"stage": "feedback"})
+    sources = (SourceConfig(path="a.csv"), SourceConfig(path="t.csv", split="test"))
+    collected = workshop.collect(*sources, fields={"target": "y"}, task=LABELS, feedback=feedback)
+    assert prepare(workshop, collected).dropped == {"too-like-test": 2}
+
+
+def test_numbers_are_split_in_the_same_shares_from_low_to_high(workshop: Workshop) -> None:
+    write(workshop, rows(1_000, number=True))
+    clean = prepare(workshop, collect(workshop, task=NUMBER), task=NUMBER)
+    told = workshop.rows(clean, "target", "split")
+    order = sorted(told, key=lambda row: float(row[0][0]))
+    for tenth in range(10):
+        counts = Counter(split for _, split in order[100 * tenth : 100 * (tenth + 1)])
+        assert 15 <= counts["test"] <= 25
+        assert 6 <= counts["validation"] <= 14
+    assert clean.card["counts"]["splits"]["test"] == 200
+    assert "label" not in notes(clean)
+    assert not any(row["target"] == [] for row in clean.examples.select(["target"]).to_pylist())
+
+
+def test_a_number_that_is_none_is_a_broken_row_and_an_empty_one_has_no_split(
+    workshop: Workshop,
+) -> None:
+    write(
+        workshop,
+        [*rows(60, number=True), "x,p,1,Ulm,2,dear", "y,p,1,Ulm,2,", 'z,p,1,Ulm,2,"1,200.5"'],
+    )
+    found = collect(workshop, task=NUMBER)
+    assert found.card["counts"]["broken"] == 1
+    assert found.card["broken"][0]["reason"] == "label: 'dear' is no number"
+    clean = prepare(workshop, found, task=NUMBER)
+    assert workshop.rows(clean, "target")[-2:] == [None, ["1200.5"]]
+    assert workshop.rows(clean, "split")[-2] is None
+
+
+def test_no_row_of_a_table_is_dropped_as_a_duplicate_or_as_empty(workshop: Workshop) -> None:
+    write(workshop, [*(f"{n % 5},{'ab'[n % 2]}" for n in range(100)), ",a", ",b"], head="n,y")
+    clean = prepare(workshop, collect(workshop))
+    assert clean.dropped == {}
+    assert clean.card["counts"]["rows"] == 102
+
+
+def test_labels_too_rare_to_be_tested_go_as_ever(workshop: Workshop) -> None:
+    write(workshop, [*rows(60), "k,p,1,Ulm,2,once"])
+    assert prepare(workshop, collect(workshop)).dropped == {"rare-label": 1}
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_no_more_test_rows_are_taken_than_asked_for(workshop: Workshop, by_time: bool) -> None:
+    body = [f"{row},2024-01-{1 + n % 28:02}" for n, row in enumerate(rows(400))]
+    write(workshop, body, head=HEAD + ",at")
+    split = {"most_test": 30, "by_time": by_time}
+    clean = prepare(workshop, collect(workshop, time="at"), split=split)
+    assert abs(clean.card["counts"]["splits"]["test"] - 30) <= 1
+    more = [*body, *(f"{row},2024-02-01" for row in rows(400, 1))]
+    write(workshop, more, head=HEAD + ",at")
+    grown = prepare(workshop, collect(workshop, time="at"), clean, split=split)
+    old = dict(workshop.rows(clean, "id", "split"))
+    now = dict(workshop.rows(grown, "id", "split"))
+    assert all(now[name] == split for name, split in old.items())
+
+
+@pytest.mark.parametrize("task", [LABELS, NUMBER])
+def test_over_turns_no_row_moves_and_equal_rows_follow_each_other(
+    workshop: Workshop, task: Any
+) -> None:
+    body = [row.partition(",")[2] for row in rows(300, number=task is NUMBER)]
+    head = "who,age,city,income,y"
+    chance = random.Random(1)
+    previous, seen = None, {}
+    for turn in range(4):
+        some = chance.sample(body, 150 + 30 * turn)
+        again = [row.rpartition(",")[0] + "," + chance.choice(body).rpartition(",")[2]
+                 for row in chance.sample(body, 40)]  # fmt: skip
+        write(workshop, some + again, head=head)
+        previous = prepare(workshop, collect(workshop, task=task), previous, task=task)
+        by_row = defaultdict(set)
+        for name, fields, split in workshop.rows(previous, "id", "fields", "split"):
+            assert seen.get(name, split) == split
+            seen[name] = split
+            by_row[tuple(v for k, v in fields.items() if k != "y")].add(split)
+        assert all(len(found) == 1 for found in by_row.values())
+
+
+def test_one_more_column_keeps_every_row_on_its_side_and_makes_no_old_skill(
+    workshop: Workshop,
+) -> None:
+    body = [row.partition(",")[2] for row in rows(200)]
+    write(workshop, body, head="who,age,city,income,y")
+    first = prepare(workshop, collect(workshop))
+    write(workshop, [f"{row},{n}" for n, row in enumerate(body)], head="who,age,city,income,y,more")
+    second = prepare(workshop, collect(workshop), first)
+    assert workshop.rows(first, "split") == workshop.rows(second, "split")
+    assert workshop.rows(first, "id") != workshop.rows(second, "id")
+    assert not (second.folder / OLD_SKILLS).exists()
+    assert (second.folder / SPLITS).exists()
+    write(workshop, body, head="who,age,city,income,y")
+    third = prepare(workshop, collect(workshop), second)
+    assert workshop.rows(first, "id", "split") == workshop.rows(third, "id", "split")
+
+
+def test_test_rows_that_leave_become_old_skills_until_an_equal_row_comes_back(
+    workshop: Workshop,
+) -> None:
+    body = [row.partition(",")[2] for row in rows(200, number=True)]
+    head = "who,age,city,income,y"
+    write(workshop, body, head=head)
+    first = prepare(workshop, collect(workshop, task=NUMBER), task=NUMBER)
+    tested = [n for n, split in enumerate(workshop.rows(first, "split")) if split == "test"]
+    gone = set(tested[:6])
+    write(workshop, [row for n, row in enumerate(body) if n not in gone], head=head)
+    second = prepare(workshop, collect(workshop, task=NUMBER), first, task=NUMBER)
+    kept = pq.read_table(second.folder / OLD_SKILLS).to_pylist()
+    targets = workshop.rows(first, "target")
+    assert sorted(row["target"] for row in kept) == sorted(targets[n] for n in gone)
+    back = body[tested[0]].split(",")
+    back[1] += ".0"  # the same number in another spelling, and so another name
+    rest = [row for n, row in enumerate(body) if n not in gone]
+    write(workshop, [*rest, ",".join(back)], head=head)
+    third = prepare(workshop, collect(workshop, task=NUMBER), second, task=NUMBER)
+    assert len(pq.read_table(third.folder / OLD_SKILLS)) == 5
+    assert workshop.rows(third, "split")[-1] == "test"
+
+
+def test_a_row_that_gets_another_column_is_known_again_in_a_source_that_only_appends(
+    workshop: Workshop,
+) -> None:
+    body = [row.partition(",")[2] for row in rows(50)]
+    source = SourceConfig(path="a.csv", mode="append")
+    write(workshop, body, head="who,age,city,income,y")
+    first = collect(workshop, source)
+    write(workshop, [f"{row},1" for row in body[10:]], head="who,age,city,income,y,more")
+    fields = {"target": "y"}
+    second = workshop.collect(source, fields=fields, task=LABELS, previous=first)
+    assert second.card["counts"]["rows"] == 50
+
+
+def test_times_of_a_split_by_time_are_read_in_their_order(workshop: Workshop) -> None:
+    body = [f"{n},{'ab'[n % 2]},{2000 + n}年{1 + n % 12}月3日" for n in range(100)]
+    write(workshop, body, head="n,y,at")
+    clean = prepare(workshop, collect(workshop, time="at"), split={"by_time": True})
+    assert workshop.rows(clean, "split") == ["train"] * 70 + ["validation"] * 10 + ["test"] * 20
+    write(workshop, [*body, "3,a,03/04/2025"], head="n,y,at")
+    with pytest.raises(DataError, match="'03/04/2025' is not a time") as error:
+        prepare(workshop, collect(workshop, time="at"), split={"by_time": True})
+    assert error.value.where == "a.csv:102"
+
+
+def test_a_random_split_of_rows_with_a_time_is_told(workshop: Workshop) -> None:
+    body = [f"{row},2024-01-{1 + n % 28:02}" for n, row in enumerate(rows(100))]
+    write(workshop, body, head=HEAD + ",at")
+    found = collect(workshop, time="at")
+    assert "prepare.split.by_time: true" in notes(prepare(workshop, found))
+    assert "by_time" not in notes(prepare(workshop, found, split={"by_time": True}))
+
+
+def test_labels_that_differ_in_a_dot_look_alike(workshop: Workshop) -> None:
+    write(workshop, [*rows(60), "k,p,1,Ulm,2,n.", "l,p,2,Ulm,2,n."])
+    clean = prepare(workshop, collect(workshop))
+    assert 'labels: {rename: {"n.": "n"}}' in notes(clean)
+    task = TabularClassification(LabelsConfig(rename={"n.": "n"}))
+    assert "alike" not in notes(prepare(workshop, collect(workshop, task=task), task=task))
+
+
+def test_types_of_parquet_are_read_and_compared_with_those_of_csv(workshop: Workshop) -> None:
+    chance = np.random.default_rng(0)
+    table = pa.table(
+        {
+            "n": pa.array(chance.normal(size=100).round(3)),
+            "flag": pa.array(chance.random(100) < 0.5),
+            "y": pa.array(chance.integers(0, 2, 100)),
+        }
+    )
+    pq.write_table(table, workshop.root / "a.parquet")
+    lines = [
+        f"{n},{str(flag).lower()},{y}"
+        for n, flag, y in zip(
+            *(table[name].to_pylist() for name in table.column_names), strict=True
+        )
+    ]
+    write(workshop, lines[:5], "b.csv", "n,flag,y")
+    sources = SourceConfig(path="a.parquet"), SourceConfig(path="b.csv", split="test")
+    clean = prepare(workshop, collect(workshop, *sources))
+    assert workshop.rows(clean, "target")[0] in (["0"], ["1"])
+    assert sum(workshop.rows(clean, "near_train")) == 5
