@@ -68,7 +68,8 @@ def show(size: int, found: dict[str, Any], planted: dict[str, Any]) -> bool:
     cells += [f"{total:.1f}", f"{found['cpu']:.1f}", f"{size / total:,.0f}", f"{peak:,.0f}"]
     cells.append(f"{(peak - found['idle_mb']) * 1e6 / size:,.0f}")
     print(("{:>10}" * len(cells)).format(*cells), f"  {os.getloadavg()[0]:.1f}", flush=True)
-    missed = [] if found["equal"] == planted["equal"] else [f"equal rows: {found['equal']}"]
+    is_told = found["equal"] in (None, planted["equal"])
+    missed = [] if is_told else [f"equal rows: {found['equal']}"]
     missed += [f"leak: {name}" for name in planted["leaks"] if name not in found["leaks"]]
     if size >= LARGEST and peak > GOALS["megabytes"]:
         missed.append(f"{peak:,.0f} MB")
@@ -121,7 +122,7 @@ def measure(folder: Path, answers: str, *, again: bool) -> dict[str, Any]:
         "peak_mb": peak_mb,
         "idle_mb": idle_mb,
         "file_mb": path.stat().st_size / 1e6,
-        "equal": len(prepared.examples["cluster"].drop_null()) if not again else -1,
+        "equal": len(prepared.examples["cluster"].drop_null()) if not again else None,
         "leaks": told,
     }
 

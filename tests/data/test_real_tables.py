@@ -1,4 +1,4 @@
-"""Real tables through collect and prepare: kinds, leaks and splits, as their makers describe them."""
+"""Real tables through collect and prepare: kinds, leaks and splits, as their makers say."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
-ADULT = (
-    "age workclass fnlwgt education education_num marital_status occupation relationship race sex "
-    "capital_gain capital_loss hours_per_week native_country income"
-).split()
+ADULT = [
+    *("age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation"),
+    *("relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week"),
+    *("native_country", "income"),
+]
 KDD = [f"c{n}" for n in range(1, 42)] + ["attack"]
 
 

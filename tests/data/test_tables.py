@@ -12,10 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from volano.core.errors import ConfigError, DataError
+from volano.core.hashing import hash_json
 from volano.core.nouns import Dataset
 from volano.data import SourceConfig
+from volano.data.erasing import Person, find_person, write_without
 from volano.data.memory import SPLITS
 from volano.data.steps.old_skills import OLD_SKILLS
+from volano.store.subjects import hash_subject
 from volano.tasks import LabelsConfig, TabularClassification, TabularRegression, TextClassification
 
 if TYPE_CHECKING:
@@ -384,3 +387,33 @@ def test_types_of_parquet_are_read_and_compared_with_those_of_csv(workshop: Work
     clean = prepare(workshop, collect(workshop, *sources))
     assert workshop.rows(clean, "target")[0] in (["0"], ["1"])
     assert sum(workshop.rows(clean, "near_train")) == 5
+
+
+def test_nothing_of_an_erased_person_is_left_of_a_table(workshop: Workshop) -> None:
+    write(workshop, rows(120))
+    first = prepare(workshop, collect(workshop, subject="who"))
+    person = Person("p7")
+    held = find_person(first, person)
+    assert (held.counts["examples.parquet"], held.texts) == (3, frozenset())
+    with workshop.store.draft() as draft:
+        card = write_without(first, person, held, draft)
+        left = pq.read_table(draft / "examples.parquet")
+    assert card["counts"]["rows"] == left.num_rows == 117
+    fields = {"target": "y", "subject": "who"}
+    gone = frozenset({hash_subject("p7")})
+    again = workshop.collect("a.csv", fields=fields, task=LABELS, previous=first, suppressed=gone)
+    second = prepare(workshop, again, first)
+    assert not any(row["who"] == "p7" for row in workshop.rows(second, "fields"))
+    assert not (second.folder / SPLITS).exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [(LABELS, "db8540709b25f7ca"), (NUMBER, "a92cd9971c6b4349")]
+)
+def test_names_and_splits_of_tables_are_those_of_the_first_version(
+    workshop: Workshop, task: Any, name: str
+) -> None:
+    write(workshop, rows(150, number=task is NUMBER))
+    source = SourceConfig(path="a.csv", key="id")
+    clean = prepare(workshop, collect(workshop, source, task=task, subject="who"), task=task)
+    assert hash_json(sorted(map(list, workshop.rows(clean, "id", "split"))))[:16] == name

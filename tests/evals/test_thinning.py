@@ -13,7 +13,7 @@ from volano.tasks.ranking import ROC_AUC
 from volano.tasks.resampling import Draws
 from volano.tasks.scoring import LabelOutcomes, Metric
 
-NUM = 6000
+NUM = 3000
 
 
 def numbers(off: float, seed: int) -> NumberOutcomes:
@@ -53,7 +53,7 @@ def test_the_interval_of_a_sample_is_near_that_of_all(
     outcomes = labels(1.5, 1) if metric is ROC_AUC else numbers(0.5, 1)
     draws = Draws(np.arange(NUM), 1000, 0)
     whole = interval_of(metric, outcomes, draws)
-    monkeypatch.setattr(thinning, "_CELLS", 1500 * (thinning.num_sums(metric, outcomes) + 100))
+    monkeypatch.setattr(thinning, "_CELLS", 1000 * (thinning.num_sums(metric, outcomes) + 100))
     part = interval_of(metric, outcomes, draws)
     assert part.value == whole.value
     assert part.high - part.low == pytest.approx(whole.high - whole.low, rel=0.15)
@@ -70,7 +70,7 @@ def test_a_comparison_of_a_sample_is_near_that_of_all(
     )  # fmt: skip
     draws = Draws(np.arange(NUM), 1000, 0)
     whole = compare(metric, *pair, draws)
-    cells = 2000 * (2 * thinning.num_sums(metric, pair[0]) + 100)
+    cells = 1200 * (2 * thinning.num_sums(metric, pair[0]) + 100)
     monkeypatch.setattr(thinning, "_CELLS", cells)
     part = compare(metric, *pair, draws)
     assert part.gain.value == pytest.approx(whole.gain.value)

@@ -45,6 +45,7 @@ def test_a_report_without_truth_says_what_an_answer_costs_and_proves_nothing(
     body = report.body
     assert (body["proven"], body["metrics"], body["num_examples"]) == (False, {}, 100)
     assert body["cost"]["p95_ms"] > 0
+    assert "unproven" in str(report)
     assert body["importance"]["num_examples"] == 60
     verdict = judge(GateConfig(latency_ms=10_000), Untold(), *scored_pair(Untold(), report, None))
     assert verdict.promotes

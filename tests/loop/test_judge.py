@@ -616,7 +616,7 @@ def test_a_margin_of_a_number_is_a_share_of_what_guessing_is_off() -> None:
 def test_the_first_number_must_beat_guessing() -> None:
     good = judge(GateConfig(), REGRESSION, numbers(1, 200, 3000), None)
     assert good.promotes
-    assert "it beats guessing 5e+04: rmse" in good.because[0]
+    assert "it beats guessing 50,000: rmse" in good.because[0]
     assert good.checks["guess"]["value"] == 50_000
     bad = judge(GateConfig(), REGRESSION, numbers(1, 200, 20_000), None)
     assert bad.decision == "REJECT"
@@ -661,7 +661,7 @@ def order(seed: int, num: int, skill: float, name: str = "model", **fields: obje
 
 
 def test_an_order_is_compared_by_its_exact_figure() -> None:
-    candidate, champion = order(1, 800, 2.5), order(2, 800, 1.5)
+    candidate, champion = order(1, 300, 2.5), order(2, 300, 1.2)
     verdict = judge(GateConfig(slices=()), TABLES, candidate, champion)
     assert verdict.metric == "roc_auc"
     assert verdict.promotes
@@ -670,7 +670,7 @@ def test_an_order_is_compared_by_its_exact_figure() -> None:
     assert verdict.effect.value == pytest.approx(gain, abs=1e-12)
     assert verdict.effect.low <= gain <= verdict.effect.high
     assert judge(GateConfig(slices=()), TABLES, champion, candidate).decision == "REJECT"
-    assert judge(GateConfig(), TABLES, order(1, 300, 2.0), None).promotes
+    assert judge(GateConfig(), TABLES, order(1, 200, 2.0), None).promotes
 
 
 def metrics_of(found: Scored) -> float:
@@ -834,19 +834,22 @@ def test_without_truth_the_checks_decide_alone_and_nothing_is_proven() -> None:
     unchecked = judge(GateConfig(), Untold(), nobody, None)
     assert unchecked.decision == "HOLD"
     assert "nothing was checked" in unchecked.because[0]
+    unfair = judge(fair(error_gap=0.1), Untold(), checked, None)
+    assert unfair.decision == "HOLD"
+    assert "fairness was not measured" in unfair.because[0]
     with pytest.raises(DataError, match="no test examples"):
         judge(GateConfig(), TABLES, nobody, None)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("metric", ["roc_auc", "average_precision", "rmse", "mae"])
+@pytest.mark.parametrize("metric", ["roc_auc", "rmse", "mae"])
 def test_a_null_candidate_of_a_table_is_promoted_in_about_one_turn_in_forty(metric: str) -> None:
     task = REGRESSION if metric in ("rmse", "mae") else TABLES
     config = GateConfig(metric=metric, slices=(), margin=0, resamples=1000)
     said = Counter(
-        judge(config, task, *null(task, seed), seed=seed).decision for seed in range(500)
+        judge(config, task, *null(task, seed), seed=seed).decision for seed in range(300)
     )
-    found = stats.binomtest(said["PROMOTE"], 500).proportion_ci(0.99, method="exact")
+    found = stats.binomtest(said["PROMOTE"], 300).proportion_ci(0.99, method="exact")
     assert found.low <= 0.025 <= found.high, said
 
 

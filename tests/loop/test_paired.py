@@ -105,11 +105,11 @@ def test_what_is_no_sum_is_compared_exactly_and_its_draws_are_moved() -> None:
     assert found.gain.value == pytest.approx(ROC_AUC.of(pair[0]) - ROC_AUC.of(pair[1]), abs=1e-15)
     draws = [
         ROC_AUC.of(pair[0].at(rows)) - ROC_AUC.of(pair[1].at(rows))
-        for rows in (rng.integers(600, size=600) for _ in range(1000))
+        for rows in (rng.integers(600, size=600) for _ in range(600))
     ]
     low, high = np.quantile(draws, (0.025, 0.975))
-    assert (found.gain.low, found.gain.high) == pytest.approx((low, high), abs=0.006)
-    assert found.error == pytest.approx(np.std(draws), rel=0.1)
+    assert (found.gain.low, found.gain.high) == pytest.approx((low, high), abs=0.008)
+    assert found.error == pytest.approx(np.std(draws), rel=0.12)
     assert found.is_better
     same = compare(ROC_AUC, pair[0], pair[0], Draws(np.arange(600), 500, 0))
     assert (same.gain.value, same.luck) == (0, pytest.approx(0.5))

@@ -106,3 +106,19 @@ def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(ConfigError, match="one label"):
         TextClassification(LabelsConfig(separator=",", costs={"a": {"b": 2.0}}))
     assert "cost" not in TextClassification().metrics
+
+
+def test_where_mistakes_cost_guessing_means_the_cheapest_label() -> None:
+    targets = [("no",)] * 8 + [("yes",)] * 2
+    assert TabularClassification().guess(targets).labels == ("no",)
+    dear = TabularClassification(LabelsConfig(costs={"yes": {"no": 5.0}}))
+    assert dear.guess(targets).labels == ("yes",)
+    assert dear.guess(targets).scores == {"no": 0.8, "yes": 0.2}
+
+
+def test_a_slice_asks_about_the_same_label_as_the_whole() -> None:
+    found = two()
+    true = np.flatnonzero(found.truth_NC[:, 1])
+    part = found.at(np.concatenate([true, np.flatnonzero(~found.truth_NC[:, 1])[:20]]))
+    expected = known.average_precision_score(part.truth_NC[:, 1], part.scores_NC[:, 1])
+    assert AVERAGE_PRECISION.of(part) == pytest.approx(expected, abs=1e-12)

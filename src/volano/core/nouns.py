@@ -211,6 +211,8 @@ class Report(Artifact):
             f"on {body['num_examples']:,} frozen examples of dataset:{body['dataset'][:SHORT]}"
         ]
         lines += _figures(self.metrics, guess)
+        if not body.get("proven", True):
+            lines.append("  unproven: there is no truth to compare its answers with")
         cost = body.get("cost", {})
         if "p95_ms" in cost:
             lines.append(

@@ -125,6 +125,7 @@ def find_person(dataset: Dataset, person: Person) -> Holding:
             ids.update(rows["id"].to_pylist())
             said = [json.loads(fields) for fields in rows["fields"].to_pylist()]
             texts.update(_squeezed(join_text(row, texts_of)) for row in said)
+    texts.discard("")  # a row of a table is no text, and is known by its id alone
     notes = _notes(dataset.card, person, texts)
     shown = sum(_is_theirs(one["raw"], person) for one in dataset.card.get("broken", ()))
     if _BROKEN not in counts and shown + len(notes):
@@ -194,6 +195,11 @@ def _equals(cells: Any, names: Collection[str]) -> Any:
     return pc.fill_null(pc.is_in(cells, pa.array(sorted(names), pa.string())), False)
 
 
+def _counted(column: pa.ChunkedArray) -> Counter[str]:
+    found = pc.value_counts(column).to_pylist()
+    return Counter({one["values"]: one["counts"] for one in found})
+
+
 def _count(mask: Any) -> int:
     return int(pc.sum(mask).as_py() or 0)
 
@@ -244,12 +250,12 @@ def _card(
     if "unlabelled" in counts and card["stage"] == "collected":
         counts["unlabelled"] = examples["target"].null_count
     if "splits" in counts:
-        splits = Counter(split or "none" for split in examples["split"].to_pylist())
+        splits = _counted(examples["split"].fill_null("none"))
         counts["splits"] = {name: splits[name] for name in counts["splits"]}
-    left = Counter(examples["source"].to_pylist())
+    left = _counted(examples["source"])
     kind = "prepared" if card["stage"] == "prepared" else "rows"
     num_out = held.counts.get(_EXAMPLES, 0) + held.counts.get(_DROPPED, 0)
-    dropped = Counter(tables[_DROPPED]["reason"].to_pylist()) if _DROPPED in tables else {}
+    dropped = _counted(tables[_DROPPED]["reason"]) if _DROPPED in tables else Counter[str]()
     shown = [
         {**one, "raw": "", "reason": _REASON} if _is_theirs(one["raw"], person) else one
         for one in card.get("broken", ())

@@ -82,7 +82,7 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     wording = Wording(tuple(collected.card["schema"]["reads"]), is_table=task.input == "columns")
     memory = SplitMemory(previous, _known_wording(wording, previous), fields.subject, suppressed)
     frame = _begin(collected, memory, task)
-    job = _Job(config, fields, task, wording, memory, store, events)
+    job = _Job(config, fields, task, wording, memory, collected.folder, store, events)
     frame, pairs = job.tables(frame) if wording.is_table else job.texts(frame)
     frame = divide(frame, pairs, config.split, fields, seed)
     _require_rows(frame)
@@ -112,6 +112,7 @@ class _Job:
     task: Task
     wording: Wording
     memory: SplitMemory
+    folder: Path
     store: ArtifactStore
     events: Events
 
@@ -143,7 +144,7 @@ class _Job:
         minimum = self.config.rare_labels
         with self.events.running("looking at columns"):
             sample = sample_rows(frame, self.wording.columns)
-            kinds = find_kinds(frame, sample[1], self.fields.kinds)
+            kinds = find_kinds(self.folder, sample[1], self.fields.kinds)
             frame = note_table_leaks(sample, kinds)(frame)
         frame = replace(frame, kinds=kinds)
         with self.events.running("reading rows"):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TableParts", "describe", "is_leak"]
 
-_LOOKED_AT = 100_000  # rows
+_LOOKED_AT = 50_000  # rows
 _BLOCKS = 16  # places of a large file at which some are looked at
 _MOST_CHARTS = 40
 _MOST_VALUES = 10

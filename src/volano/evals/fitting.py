@@ -109,7 +109,7 @@ def fitting(say: Translate, found: Findings) -> Section | None:
         "Over-fitting: validation loss rises by {rose} over its least while training loss falls; "
         "or scores on rows that were learnt from and on others lie more than {gap} apart.",
         rose=numbers.percent(_ROSE),
-        gap=_GAP,
+        gap=numbers.figure(_GAP * found.unit(found.metric)) if found.is_number else _GAP,
     )
     return Section(say("Learning"), tuple(blocks), note)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volano.core.errors import ConfigError
+from volano.core.pages.numbers import figure
 from volano.tasks.numbers import NumberOutcomes
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def quarters(value_N: Floats) -> list[str]:
         return [MISSING] * len(value_N)
     edges = np.unique(np.quantile(known, (0.25, 0.5, 0.75)))
     edges = edges[edges < known.max()]
-    names = [f"Q{place} ≤ {edge:.4g}" for place, edge in enumerate(edges, start=1)]
-    last = f"Q{len(edges) + 1} > {edges[-1]:.4g}" if edges.size else f"{known.max():.4g}"
+    ends = [figure(edge) for edge in edges.tolist()]
+    names = [f"Q{place} ≤ {end}" for place, end in enumerate(ends, start=1)]
+    last = f"Q{len(ends) + 1} > {ends[-1]}" if ends else figure(float(known.max()))
     named = [*names, last]
     places = np.searchsorted(edges, value_N, side="left").tolist()
     is_known = np.isfinite(value_N).tolist()

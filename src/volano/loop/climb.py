@@ -31,11 +31,17 @@ __all__ = ["Climb", "checkpoints_of", "embeddings_of", "libraries_of", "open_nam
 _ENCODER = ("torch", "transformers", "tokenizers")  # versions that shape what an encoder answers
 _TRAINER = (*_ENCODER, "peft")  # and what it becomes
 _EXPORTERS = ("onnx", "onnxscript", "onnxruntime", "openvino", "nncf")
+_OF_TABLES = {"trees": ("lightgbm",), "mlp": ("torch",)}
 _ENGINES = {
     "encoder": (*_ENCODER, *_EXPORTERS),
     "onnx": ("onnxruntime", "tokenizers"),
     "openvino": ("openvino", "tokenizers"),
-    "ensemble": (*_ENCODER, *_EXPORTERS),  # which may hold encoders, or what became of them
+    "trees": ("lightgbm",),
+    "ensemble": (
+        *_ENCODER,
+        *_EXPORTERS,
+        "lightgbm",
+    ),  # which may hold encoders, or what became of them
 }
 _NEARLY_ALL = 0.9
 _SHAPES_NOTHING = {"loop": {"checkpoint_seconds"}}
@@ -213,7 +219,7 @@ class Climb:
             "task": steps.task_inputs,
             "dataset": self.data.hash,
         }
-        key = steps.key("train", inputs, _TRAINER if base else ())
+        key = steps.key("train", inputs, self._libraries(learner, base))
         state = steps.project.state
         scratch = checkpoints_of(state) / key[:32]
 
@@ -230,6 +236,12 @@ class Climb:
         made = steps.model_stage(f"train.{learner.name}", key, work, is_spare=is_spare)
         shutil.rmtree(scratch, ignore_errors=True)
         return made
+
+    def _libraries(self, learner: Learner, base: Base | None) -> tuple[str, ...]:
+        """Those, besides the ones of every training, whose versions shape what it makes."""
+        if base is not None:
+            return _TRAINER
+        return _OF_TABLES.get(learner.name, ()) if learner.input == "columns" else ()
 
     def _settings(self, learner: Learner) -> dict[str, Any]:
         """Those that shape what the learner makes, so that no other change trains it again."""

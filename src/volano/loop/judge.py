@@ -135,7 +135,7 @@ def judge(
             raise DataError(
                 "there are no test examples to judge on", fix="label more rows, or give a test file"
             )
-        decision, said = _unproven(limits, broken)
+        decision, said = _unproven(limits, broken, gaps)
         return _verdict(decision, said, candidate, champion, {"limits": limits, "proven": False})
     if champion is not None:
         _refuse_strangers(candidate, champion)
@@ -191,11 +191,14 @@ def _verdict(
 
 
 def _unproven(
-    limits: Mapping[str, Mapping[str, Any]], broken: Sequence[Reason]
+    limits: Mapping[str, Mapping[str, Any]], broken: Sequence[Reason], gaps: Mapping[str, float]
 ) -> tuple[Decision, tuple[Reason, ...]]:
     """Without truth: the checks alone; nothing that was not checked is promoted."""
     if broken:
         return "REJECT", tuple(broken)
+    if gaps:
+        limit = ", ".join(f"{limit:g}" for limit in gaps.values())
+        return "HOLD", (Reason(reasons.UNMEASURED, {"figure": "fairness", "limit": limit}),)
     if not limits:
         return "HOLD", (Reason(reasons.UNCHECKED, {}),)
     return "PROMOTE", (Reason(reasons.UNPROVEN, {"checks": ", ".join(limits)}),)
@@ -336,7 +339,7 @@ def _against_guess(bench: _Bench, candidate: Scored) -> _Ruling:
 
 def _told(guess: Answer) -> str:
     """The guess as a sentence quotes it."""
-    return few(guess.labels) if guess.value is None else f"{guess.value:.4g}"
+    return few(guess.labels) if guess.value is None else figure(guess.value, guess.value)
 
 
 def _too_few(bench: _Bench, ruling: _Ruling) -> list[Reason]:

@@ -279,18 +279,27 @@ def _turn_lines(facts: dict[str, Any], events: list[Event]) -> list[str]:
 
 
 def difference(project: Project, one: str, other: str) -> dict[str, Any]:
-    """Two models side by side: settings, labels, metrics on the data of the last turn."""
+    """Two models side by side: settings, labels, metrics on the data of the last turn.
+
+    A gain is above zero where the second is better, whatever the metric.
+    """
     first, second = (project.find(Model, name) for name in (one, other))
     data = project.find(Dataset, "dataset:latest")
     both = {model.hash: model for model in (first, second)}
     reports = {name: project.evaluate(model, data) for name, model in both.items()}
+    better = reports[first.hash].body.get("better", {})
+
+    def sign(metric: str) -> float:
+        return -1.0 if better.get(metric) == "lower" else 1.0
+
     metrics = {
         name: {
             "first": reports[first.hash].metrics[name].to_dict(),
             "second": reports[second.hash].metrics[name].to_dict(),
-            "gain": reports[second.hash].metrics[name].value - figure.value,
+            "gain": sign(name) * (reports[second.hash].metrics[name].value - figure.value),
         }
         for name, figure in reports[first.hash].metrics.items()
+        if name in reports[second.hash].metrics
     }
     labels = [set(model.card["labels"]) for model in (first, second)]
     return {

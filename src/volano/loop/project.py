@@ -189,8 +189,19 @@ class Project:
     def predict(
         self, rows: Sequence[Mapping[str, object]], *, explain: bool = False
     ) -> list[Answer]:
-        """Ask the champion; rows are raw fields by the project's own column names."""
-        answers = self.predictor().predict(rows, explain=explain)
+        """Ask the champion; rows are raw fields by the project's own column names.
+
+        Raises:
+            UserError: a row of a table lacks a column, or a cell cannot be what its column holds.
+        """
+        predictor = self.predictor()
+        if predictor.featuriser is not None:
+            from volano.serve.rows import Columns, check_row
+
+            columns = Columns(predictor.spec.reads, table=predictor.featuriser)
+            for place, row in enumerate(rows):
+                check_row(row, columns, place)
+        answers = predictor.predict(rows, explain=explain)
         return [self.task.answer_today(answer) for answer in answers]
 
     def find(self, noun: type[Any], name: str) -> Any:

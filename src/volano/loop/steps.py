@@ -11,7 +11,7 @@ from volano.core.errors import ExhaustedError, StoreError, VolanoError
 from volano.core.nouns import Artifact, Dataset, Model, Report, Verdict
 from volano.export.config import Limits
 from volano.loop.climb import Climb, libraries_of
-from volano.loop.gate import gate_metric
+from volano.loop.gate import fairness_limits, gate_metric
 from volano.loop.stages import BrokeOffError, StageRun, stage_key
 from volano.store import releases, subjects, turns
 from volano.store.state import CACHE
@@ -60,6 +60,7 @@ class Steps:
         self.config = project.config
         # Named wrong, both are better said before the data is read than after.
         self.metric = gate_metric(self.config.gate, project.task).name
+        fairness_limits(self.config.gate, project.task, self.config.evaluate)
         known = project.hub.learners_of(project.task)
         plan_learners(self.config.train, project.task, known, self.config.effort)
         self.run = StageRun(

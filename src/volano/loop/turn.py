@@ -151,7 +151,7 @@ def _finish(project: Project, steps: Steps, made: Results) -> Turn:
         "language": project.config.language,
         "suspects": project.config.train.suspects,
         "automatic_precision": project.config.automatic_precision,
-        "labels": _labels(made),
+        "labels": _labels(made) if project.task.answers == "labels" else [],
         "num_test": candidate["num_examples"],
         "choice": made.trained.choice.to_dict(),
     }

@@ -36,6 +36,7 @@ _FEW = 256  # rows that one thread answers sooner than several can be woken
 _TWO_LABELS = frozenset({"binary", "cross_entropy", "xentropy"})
 # Losses whose raw value is the number itself; of others it is a logarithm or a root.
 _NUMBERS = frozenset({"regression", "regression_l1", "huber", "fair", "quantile", "mape", "custom"})
+_RANGES = re.compile(r"^feature_infos=(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class TreesEngine:
         Less the settings of their training, which answer nothing: how many cores that machine had
         would make the same trees another model.
         """
-        texts = (_without_settings(booster.model_to_string()) for booster in self.boosters)
+        texts = (_only_trees(booster.model_to_string()) for booster in self.boosters)
         return {f"{TREES}/{number}.txt": text.encode() for number, text in enumerate(texts)}
 
     @cached_property
@@ -157,7 +158,9 @@ class TreesEngine:
         return fold(self.featuriser, weight_F[:-1], self.featuriser.column_F, base)
 
 
-def _without_settings(text: str) -> str:
+def _only_trees(text: str) -> str:
+    """Less the settings, and each column's least and greatest cell: those are people's."""
+    text = _RANGES.sub(lambda found: "feature_infos=" + re.sub(r"\S+", "none", found[1]), text, 1)
     before, _, rest = text.partition("\nparameters:\n")
     return before + rest.partition("end of parameters\n")[2] if rest else text
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from volano.core.errors import ConfigError, DataError
-from volano.tasks.costs import cost_metric
+from volano.tasks.costs import cost_matrix, cost_metric
 from volano.tasks.guessing import commonest
 from volano.tasks.scoring import CLASSIFICATION_METRICS, LabelOutcomes
 from volano.tasks.task import LabelsConfig
@@ -62,8 +62,14 @@ class Labelled:
         return pa.list_(pa.string())
 
     def guess(self, targets: Iterable[Sequence[str]]) -> Answer:
-        """The commonest labels, with their frequencies."""
-        return commonest(targets)
+        """The commonest labels, with their frequencies; of stated costs, the cheapest label."""
+        found = commonest(targets)
+        if not self.labels.costs:
+            return found
+        labels = tuple(found.scores)
+        cost_C = np.array(list(found.scores.values())) @ cost_matrix(labels, self.labels.costs)
+        cheapest = labels[int(cost_C.argmin())]
+        return replace(found, labels=(cheapest,), confidence=found.scores[cheapest])
 
     def read_target(self, cell: object, names: Sequence[str] = ()) -> tuple[str, ...] | None:
         """Split, trim, look up in the names file, rename, remove; None where nothing is left.

@@ -30,9 +30,8 @@ _BINS_ONE, _BINS_MANY = 250, 16  # for each label; the width of the sums tells w
 
 def _columns(outcomes: LabelOutcomes) -> list[int]:
     """The labels that are asked about."""
-    if len(outcomes.labels) == 2 and not outcomes.is_multiple:
-        return [int(outcomes.truth_NC.sum(axis=0).argmin())]
-    return list(range(len(outcomes.labels)))
+    rarest = outcomes.rarest
+    return list(range(len(outcomes.labels))) if rarest is None else [rarest]
 
 
 def _bins_of(score_N: Floats, is_true_N: NDArray[np.bool_], num: int) -> NDArray[np.int64]:

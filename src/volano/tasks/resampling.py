@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+    from scipy.sparse import csc_array
 
 __all__ = ["Draws", "estimate", "interval", "number_units"]
 
 _CELLS = 4_000_000  # counts held at once: 32 MB
 _ALL_HALVES = 12  # units: 4,096 halves
+_THIN_SIZE, _THIN_SHARE = 1_000_000, 0.05
 _KIND_COST = 8  # drawing for one kind of unit takes as long as drawing so many units
 
 
@@ -76,6 +78,9 @@ class Draws:
     def sums_of_units(self, sums_UK: NDArray[np.float64]) -> NDArray[np.float64]:
         """``sums`` for what ``by_unit`` has summed."""
         units = len(sums_UK)
+        if _is_thin(sums_UK):
+            thin = _thin(sums_UK)
+            return np.concatenate([counts_BU @ thin for counts_BU in self._counts(units)])
         kinds_GK, sizes_G = _kinds(sums_UK)
         if len(kinds_GK) * _KIND_COST < units:
             # Units that add the same are drawn together: as many as a multinomial says.
@@ -96,14 +101,17 @@ class Draws:
             every: NDArray[np.float64] = (ways & 1).astype(np.float64) @ change_UK
             return every
         rng = np.random.default_rng([self.seed, 1])
+        block = max(1, _CELLS // units)
+        sizes = [min(block, self.num - start) for start in range(0, self.num, block)]
+        coins = (rng.integers(2, size=(size, units), dtype=np.int8) for size in sizes)
+        if _is_thin(change_UK):
+            thin = _thin(change_UK)
+            return np.concatenate([coin_BU.astype(np.float64) @ thin for coin_BU in coins])
         kinds_GK, sizes_G = _kinds(change_UK)
         if len(kinds_GK) * _KIND_COST < units:
             drawn = rng.binomial(sizes_G, 0.5, size=(self.num, len(sizes_G)))
             drawn_sums: NDArray[np.float64] = drawn.astype(np.float64) @ kinds_GK
             return drawn_sums
-        block = max(1, _CELLS // units)
-        sizes = [min(block, self.num - start) for start in range(0, self.num, block)]
-        coins = (rng.integers(2, size=(size, units), dtype=np.int8) for size in sizes)
         return np.concatenate([coin_BU.astype(np.float64) @ change_UK for coin_BU in coins])
 
     def _counts(self, units: int) -> Iterator[NDArray[np.float64]]:
@@ -116,6 +124,19 @@ class Draws:
             counts = np.bincount(drawn.ravel(), minlength=block * units)
             yield counts.reshape(block, units).astype(np.float64)
             left -= block
+
+
+def _is_thin(sums_UK: NDArray[np.float64]) -> bool:
+    """Whether nearly all is zero: an order has a one in one of hundreds of bins."""
+    return bool(
+        sums_UK.size > _THIN_SIZE and np.count_nonzero(sums_UK) < _THIN_SHARE * sums_UK.size
+    )
+
+
+def _thin(sums_UK: NDArray[np.float64]) -> csc_array:
+    from scipy.sparse import csc_array
+
+    return csc_array(sums_UK)
 
 
 def _kinds(sums_UK: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

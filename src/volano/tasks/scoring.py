@@ -24,13 +24,17 @@ ECE_BINS = 15
 
 @dataclass(frozen=True)
 class LabelOutcomes:
-    """Truth and answers on the same examples, as arrays over one list of labels."""
+    """Truth and answers on the same examples, as arrays over one list of labels.
+
+    ``asked`` is what ``rarest`` was before rows were left out: a slice asks about the same label.
+    """
 
     labels: tuple[str, ...]
     truth_NC: NDArray[np.bool_]
     decided_NC: NDArray[np.bool_]
     scores_NC: Floats
     is_multiple: bool
+    asked: int | None = None
 
     def __len__(self) -> int:
         return len(self.truth_NC)
@@ -38,7 +42,14 @@ class LabelOutcomes:
     def at(self, rows: slice | NDArray[Any], /) -> LabelOutcomes:
         """Those of these rows: their places, a mask, or a slice."""
         parts = self.truth_NC[rows], self.decided_NC[rows], self.scores_NC[rows]
-        return LabelOutcomes(self.labels, *parts, self.is_multiple)
+        return LabelOutcomes(self.labels, *parts, self.is_multiple, self.rarest)
+
+    @property
+    def rarest(self) -> int | None:
+        """The column that an order is about: the rarer of two labels, of all examples."""
+        if self.asked is not None or len(self.labels) != 2 or self.is_multiple:
+            return self.asked
+        return int(self.truth_NC.sum(axis=0).argmin())
 
     @property
     def right_N(self) -> NDArray[np.bool_]:

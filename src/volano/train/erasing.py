@@ -1,4 +1,4 @@
-"""What a bundle as trained quotes of one person: reference texts, and names of suspect rows.
+"""What a bundle as trained quotes of one person: reference rows, and names of suspect rows.
 
 Weights hold no text: n-grams are hashed. A bundle that was exported quotes nobody.
 """
@@ -44,7 +44,7 @@ def write_without(
 
 
 def _theirs(file: str, table: pa.Table, texts: Collection[str] | None, ids: Collection[str]) -> Any:
-    if file == _SUSPECTS:
+    if file == _SUSPECTS or "id" in table.column_names:  # of a table every row has its id beside it
         return pc.fill_null(pc.is_in(table["id"], pa.array(sorted(ids), pa.string())), False)
     if texts is None:
         return pa.array([True] * table.num_rows, pa.bool_())

@@ -102,6 +102,8 @@ class TrainingSet:
 
     def with_rows_of(self, other: TrainingSet) -> TrainingSet:
         """These rows and then the other's; the units are numbered over both."""
+        if not len(other):
+            return self
         return replace(
             self,
             rows=_joined_rows(self.rows, other.rows),

@@ -92,9 +92,10 @@ def train(
     with store.draft() as folder:
         arrays = {**fitted.arrays, **_curve(fitted, marked)}
         write_bundle(folder, fitted.spec, arrays, fitted.files)
-        answered = _write_reference(folder, fitted, rows)
+        ids = _read(data, ()).column("id")
+        answered = _write_reference(folder, fitted, rows, ids)
         write_held_out(folder, marked)
-        _write_suspects(folder, marked, _read(data, ()))
+        _write_suspects(folder, marked, ids)
         card: dict[str, Any] = {
             "learner": plan.learner.name,
             "dataset": data.hash,
@@ -178,7 +179,8 @@ def _rows(task: Task, data: Dataset, reads: tuple[str, ...], table: pa.Table) ->
 
 def _flattened(fields: pa.ChunkedArray, reads: Sequence[str]) -> pa.Table:
     """The columns of a table; one that no row has is null throughout."""
-    table = pa.Table.from_struct_array(fields)
+    chunks = fields.chunks or [pa.array([], fields.type)]  # of a split without rows there is none
+    table = pa.concat_tables([pa.Table.from_struct_array(chunk) for chunk in chunks])
     for name in reads:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(len(table), pa.string()))
@@ -234,13 +236,19 @@ def _curve(fitted: Fitted, marked: Marked) -> dict[str, Floats]:
     return curve_of(calibration, marked, unknown).arrays()
 
 
-def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> Outcomes:
+def _write_reference(
+    folder: Path, fitted: Fitted, rows: TrainingSet, ids: pa.ChunkedArray
+) -> Outcomes:
     """The outcomes of those reference rows that the model has learnt from."""
     size = min(len(rows), _REFERENCE_ROWS)
     place_M = np.linspace(0, len(rows) - 1, size).astype(np.int64)
     places = place_M.tolist()
     outcomes = fitted.reference(places)
-    shown = {"row": _as_json(rows, places)} if rows.columns else {"text": _as_text(rows, places)}
+    if rows.columns:
+        # By its id a row is found again when a person is forgotten; a text says itself whose it is.
+        shown = {"row": _as_json(rows, places), "id": _at(ids, place_M)}
+    else:
+        shown = {"text": pa.array([rows.texts[place] for place in places], pa.string())}
     table = pa.table({**shown, **_told(outcomes)})
     table = table.replace_schema_metadata({"labels": json.dumps(fitted.spec.labels)})
     pq.write_table(table, folder / "reference.parquet", compression="zstd")
@@ -251,8 +259,8 @@ def _write_reference(folder: Path, fitted: Fitted, rows: TrainingSet) -> Outcome
     return outcomes.at(np.flatnonzero(~is_late))
 
 
-def _as_text(rows: TrainingSet, places: Sequence[int]) -> pa.Array:
-    return pa.array([rows.texts[place] for place in places], pa.string())
+def _at(ids: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.ChunkedArray:
+    return ids.take(pa.array(places)).cast(pa.string())
 
 
 def _as_json(rows: TrainingSet, places: Sequence[int]) -> pa.Array:
@@ -282,13 +290,13 @@ def _told(outcomes: Outcomes) -> dict[str, pa.Array]:
     }
 
 
-def _write_suspects(folder: Path, marked: Marked, table: pa.Table) -> None:
+def _write_suspects(folder: Path, marked: Marked, ids: pa.ChunkedArray) -> None:
     """All of them, the likeliest first: how many are filed is a setting that alters no model."""
     found = _suspects(marked.outcomes)
-    rows = marked.row_N[[suspect.row for suspect in found]]
+    rows = marked.row_N[np.array([suspect.row for suspect in found], np.int64)]
     written = pa.table(
         {
-            "id": table.column("id").take(pa.array(rows)).cast(pa.string()),
+            "id": _at(ids, rows),
             "given": pa.array([list(s.given) for s in found], pa.list_(pa.string())),
             "likely": pa.array([suspect.likely for suspect in found], pa.string()),
             "gap": pa.array([suspect.gap for suspect in found], pa.float64()),

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 from sklearn import datasets
 
+from volano.data.steps import column_power
 from volano.data.steps.column_power import Labels, Numbers
 from volano.data.steps.table_leaks import Leak, find_leaks
 from volano.models.column_kinds import kinds_of
@@ -147,3 +148,13 @@ def test_names_that_yaml_would_misread_are_quoted_in_the_line_to_write() -> None
     cells = np.where(IS_BAD, "C", "A")
     (leak,) = leaks(LABELS, **{"a: b": cells})
     assert 'data.fields.ignore: ["a: b"]' in leak.said
+
+
+def test_ranks_and_chances_are_those_of_scipy() -> None:
+    from scipy.stats import binom, rankdata
+
+    values = np.round(CHANCE.normal(size=500), 1)
+    assert (column_power._ranks(values) == rankdata(values)).all()
+    for count, hits, usual in ((40, 40, 0.5), (400, 390, 0.7), (50, 20, 0.5)):
+        bound = column_power._chance(hits / count, usual, count)
+        assert binom.sf(hits - 1, count, usual) <= bound <= 1.0

@@ -10,6 +10,7 @@ from volano.core.encoding import find_encoding
 from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_file
 from volano.data.sources.dialect import Dialect, find_delimiter, quotes_quote
+from volano.data.sources.even_rows import read_even_rows
 from volano.data.sources.files import Window, cut_row, read_pieces, read_windows, suffix_of
 from volano.data.sources.rows import RowsOfLines
 
@@ -36,7 +37,14 @@ def read_delimited(path: Path, config: SourceConfig) -> Iterator[Batch]:
     facts = {"format": "delimited text", **encoding.facts(), **dialect.facts()}
     names: tuple[str, ...] = ()
     num_batches = 0
-    for rows, cut in _rows(path, encoding, dialect):
+    reader = RowsOfLines(dialect)
+    for window in _windows(path, encoding):
+        even = _even(reader, window, names)
+        if even is not None:
+            num_batches += 1
+            yield replace(even, facts=facts)
+            continue
+        rows, cut = _rows(reader, window)
         if not names and (any(rows.cells) or rows.faults or cut):
             names = _names(rows, config, path)
         if not names:
@@ -75,22 +83,39 @@ def _find_dialect(path: Path, encoding: Encoding, config: SourceConfig) -> Diale
     return Dialect(delimiter, quotes_quote(lines, delimiter, is_whole=is_whole))
 
 
-def _rows(
-    path: Path, encoding: Encoding, dialect: Dialect
-) -> Iterator[tuple[Rows, BrokenRow | None]]:
-    """Rows window by window, and a line after them that is too long to be one."""
-    reader = RowsOfLines(dialect)
+def _windows(path: Path, encoding: Encoding) -> Iterator[Window | None]:
+    """The lines of the file, some at a time, without a byte order mark; None at its end."""
     for number, window in enumerate(read_windows(path, encoding)):
-        lines = window.lines
-        if number == 0 and lines:
-            lines[0] = lines[0].removeprefix("\ufeff")
-        rows = reader.read(lines, is_last=bool(window.cut))
-        if window.cut:
-            yield rows, cut_row(reader.first + 1, window.cut)
-            reader.skip_line()
-        else:
-            yield rows, None
-    yield reader.read([], is_last=True), None
+        if number == 0 and window.lines:
+            window.lines[0] = window.lines[0].removeprefix("\ufeff")
+        yield window
+    yield None
+
+
+def _even(reader: RowsOfLines, window: Window | None, names: tuple[str, ...]) -> Batch | None:
+    """The rows of a window that is plain throughout."""
+    import numpy as np
+
+    if window is None or window.cut or not names or not reader.is_between:
+        return None
+    table = read_even_rows(window.lines, names, reader.dialect.delimiter)
+    if table is None:
+        return None
+    first = reader.first + 1
+    reader.skip_lines(len(window.lines))
+    return Batch(table, np.arange(first, first + table.num_rows, dtype=np.int64))
+
+
+def _rows(reader: RowsOfLines, window: Window | None) -> tuple[Rows, BrokenRow | None]:
+    """The rows of a window, and a line after them that is too long to be one."""
+    if window is None:
+        return reader.read([], is_last=True), None
+    rows = reader.read(window.lines, is_last=bool(window.cut))
+    if not window.cut:
+        return rows, None
+    cut = cut_row(reader.first + 1, window.cut)
+    reader.skip_lines()
+    return rows, cut
 
 
 def _names(rows: Rows, config: SourceConfig, path: Path) -> tuple[str, ...]:

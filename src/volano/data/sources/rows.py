@@ -76,9 +76,14 @@ class RowsOfLines:
         self._carry: list[str] = []
         self._far = 0  # the line up to which a row that failed has looked
 
-    def skip_line(self) -> None:
-        """Count a line that is not given."""
-        self.first += 1
+    @property
+    def is_between(self) -> bool:
+        """Whether no row is open."""
+        return not self._carry
+
+    def skip_lines(self, count: int = 1) -> None:
+        """Count lines that are not given."""
+        self.first += count
 
     def read(self, lines: list[str], *, is_last: bool = False) -> Rows:
         """The rows of what was carried over and of these lines; the last may stay open."""

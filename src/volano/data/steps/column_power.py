@@ -156,16 +156,15 @@ class Labels:
         """The commonest label of these rows and its share of them.
 
         Returns:
-            The label, its share, how likely so many are by chance, and how far beyond its share of
-            all rows: 1 is every row.
+            The label, its share, how likely so many are by chance at most, and how far beyond its
+            share of all rows: 1 is every row.
         """
-        from scipy.stats import binom
-
         inside = np.bincount(self.code_N[is_in], minlength=len(self.names))
         label, count = int(inside.argmax()), int(inside.sum())
-        share, usual = inside[label] / count, self._counts[label] / self._counts.sum()
-        chance = float(binom.sf(inside[label] - 1, count, usual))
-        return label, float(share), chance, float((share - usual) / (1.0 - usual))
+        share = float(inside[label] / count)
+        usual = float(self._counts[label] / self._counts.sum())
+        beyond = (share - usual) / (1.0 - usual)
+        return label, share, _chance(share, usual, count), beyond
 
 
 @dataclass(frozen=True)
@@ -181,12 +180,10 @@ class Numbers:
 
     def rank_correlation(self, values: NDArray[np.float64]) -> float:
         """Spearman's, of rows that have both; 0 where those are few or do not differ."""
-        from scipy.stats import rankdata
-
         is_there = ~np.isnan(values)
         if is_there.sum() < max(_FEWEST, 0.5 * len(values)):
             return 0.0
-        one, other = rankdata(values[is_there]), rankdata(self.value_N[is_there])
+        one, other = _ranks(values[is_there]), _ranks(self.value_N[is_there])
         spread = one.std() * other.std()
         return (
             float(((one - one.mean()) * (other - other.mean())).mean() / spread) if spread else 0.0
@@ -217,11 +214,26 @@ def _means(
     return found
 
 
-def _auc(scores: NDArray[np.float64], is_positive: NDArray[np.bool_]) -> float:
-    from scipy.stats import rankdata
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rank of each value, counted from 1; equal ones share the mean of theirs."""
+    # As scipy.stats has it, which takes a second to import.
+    _, back, count = np.unique(values, return_inverse=True, return_counts=True)
+    found: NDArray[np.float64] = (np.cumsum(count) - (count - 1) / 2)[back.ravel()]
+    return found
 
+
+def _chance(share: float, usual: float, count: int) -> float:
+    """The most that the chance can be to see this share or more (Chernoff's bound)."""
+    if share <= usual:
+        return 1.0
+    parts = ((share, usual), (1.0 - share, 1.0 - usual))
+    divergence = sum(one * np.log(one / other) for one, other in parts if one > 0)
+    return float(np.exp(-count * divergence))
+
+
+def _auc(scores: NDArray[np.float64], is_positive: NDArray[np.bool_]) -> float:
     num = int(is_positive.sum())
     others = len(is_positive) - num
     if not num or not others:
         return 0.5
-    return float((rankdata(scores)[is_positive].sum() - num * (num + 1) / 2) / (num * others))
+    return float((_ranks(scores)[is_positive].sum() - num * (num + 1) / 2) / (num * others))

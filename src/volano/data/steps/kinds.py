@@ -11,11 +11,13 @@ import numpy as np
 import pyarrow as pa
 
 from volano.data.frame import flat
+from volano.data.spool import examples_of
 from volano.data.steps.leaks import lowest
 from volano.models.column_kinds import kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -40,19 +42,19 @@ def sample_rows(frame: Frame, columns: Sequence[str]) -> Sample:
     return picked, said.select([name for name in columns if name in said.column_names])
 
 
-def find_kinds(frame: Frame, sample: pa.Table, said: Mapping[str, Kind]) -> dict[str, ColumnKind]:
+def find_kinds(folder: Path, sample: pa.Table, said: Mapping[str, Kind]) -> dict[str, ColumnKind]:
     """What each column of the sample holds.
 
     Args:
-        frame: all rows.
+        folder: of the Dataset with all rows.
         sample: some of them.
         said: what the project names.
     """
     kinds = kinds_of(sample, said)
     unsure = [name for name, one in kinds.items() if one.kind == "id" and name not in said]
-    if unsure and sample.num_rows < len(frame):
-        for name in unsure:  # one at a time: all of them together may be large
-            windows = frame.fields.windows(frame.numbers("_place"))
-            chunks = [chunk for _, rows in windows for chunk in flat(rows)[name].chunks]
+    for name in unsure:  # one at a time: all of them together may be large
+        rows = examples_of(folder, [f"fields.{name}"])
+        if len(rows) > sample.num_rows:
+            chunks = [chunk for _, part in rows for chunk in flat(part)[name].chunks]
             kinds |= kinds_of(pa.table({name: pa.chunked_array(chunks)}))
     return kinds

@@ -43,8 +43,8 @@ _SHAPES = (
 _TRIED = {1: 1, 2: 2, 3: 4, 4: 5, 5: 6}  # by ``settings_tried``: they differ more than strengths do
 _FEW_ROWS = 10_000  # fewer are better told by small trees
 _TRIAL_ROWS = 10_000  # shapes are compared on as many folds as hold so many rows
-_MOST_TRIAL_WORK = 10_000_000_000  # cells times trees, of all shapes that are tried
-_MOST_SEED_WORK = 10_000_000_000  # of all seeds but the first
+_MOST_TRIAL_WORK = 30_000_000_000  # of all shapes that are tried: minutes of a core
+_MOST_SEED_WORK = 30_000_000_000  # of all seeds but the first
 _MOST_TREES = 20_000  # of one model, so that it is read and asked in good time
 _PAYS = 0.001  # share of the loss that a second seed must take off
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from volano.models.calibration import Floats, Labels
 
-__all__ = ["Descent", "VectorHead", "VectorLesson", "fit_head"]
+__all__ = ["Descent", "Matrix", "VectorHead", "VectorLesson", "fit_head"]
 
 Matrix = NDArray[np.float32]
 

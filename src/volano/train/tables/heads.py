@@ -7,7 +7,6 @@ L-BFGS. Shape suffixes: D dense features and the bias, L values.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,10 @@ import numpy as np
 
 from volano.train.calibrate import tempered_loss
 from volano.train.folds import NEVER
-from volano.train.learners.vector_heads import Descent
+from volano.train.learners.vector_heads import Descent, Matrix
 from volano.train.tables.lesson import fill_absent, shrink
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from volano.models.calibration import Floats, Labels
     from volano.train.tables.lesson import Ints, TableLesson
 
@@ -29,10 +26,11 @@ __all__ = ["TableHead", "fit_table_head"]
 # Strengths of the pull of weights to nothing, in rows that say "nothing"; the middle first.
 _PENALTIES = (1.0, 30.0, 0.1, 300.0, 0.01)
 _TRIAL_ROWS = 5000  # penalties of logistic regression are compared on folds that hold so many
-_MOST_CELLS = 40_000_000  # features of the rows that are fitted: 320 MB
-_MOST_PRODUCTS = 200_000_000  # of one step of L-BFGS
+_MOST_CELLS = 80_000_000  # features of the rows that are fitted: 320 MB
+_MOST_PRODUCTS, _MOST_NEWTON_PRODUCTS = 200_000_000, 6_000_000_000  # of a step: parts of a second
 _MOST_STEPS = 100
-_ENOUGH = 1e-7  # of the loss, between two steps of L-BFGS
+_MOST_NEWTON, _MOST_HALVINGS = 30, 12
+_ENOUGH = 1e-7  # of the mean loss, between two steps
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,18 @@ class TableHead:
 
 
 def fit_table_head(lesson: TableLesson, num_settings: int, seed: int) -> TableHead:
-    """The penalty is chosen by the loss on rows that were held out."""
+    """The penalty is chosen by the loss on rows that were held out.
+
+    By one thread: how sums are split over several alters their last digits, and products this small
+    mostly wait.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
     penalties = _PENALTIES[:num_settings]
-    if lesson.is_number:
-        return _fit_ridge(lesson, penalties)
-    return _fit_logistic(lesson, penalties, seed)
+    with threadpool_limits(1, "blas"):
+        if lesson.is_number:
+            return _fit_ridge(lesson, penalties)
+        return _fit_logistic(lesson, penalties, seed)
 
 
 def _fit_ridge(lesson: TableLesson, penalties: tuple[float, ...]) -> TableHead:
@@ -194,7 +199,7 @@ class _Search:
 
     lesson: TableLesson
     kept: Ints
-    dense_KE: NDArray[Any]
+    dense_KE: Matrix
     weight_K: Floats
     _last: dict[int | None, Any] = field(default_factory=dict)  # by fold: where a search ended
     _values: dict[tuple[int, float], Floats] = field(default_factory=dict)
@@ -205,9 +210,7 @@ class _Search:
         kept, factor = np.arange(len(rows)), np.ones(len(rows))
         if not rows.is_multiple:
             kept, factor = shrink(rows.class_N, _most_rows(lesson), seed)
-        # L-BFGS comes near in many steps, where half the bits do; Newton's few steps need them all.
-        kind = np.float64 if _is_newtons(lesson) else np.float32
-        dense_KE = np.ones((len(kept), lesson.featuriser.width + 1), kind)
+        dense_KE = np.ones((len(kept), lesson.featuriser.width + 1), np.float32)
         for part, dense in lesson.dense_blocks(kept):
             dense_KE[part, :-1] = dense
         return cls(lesson, kept, dense_KE, rows.weight_N[kept] * factor)
@@ -232,13 +235,17 @@ class _Search:
         is_learnt_K = self.lesson.fold_N[self.kept] != fold
         at = np.arange(len(self.kept)) if fold is None else np.flatnonzero(is_learnt_K)
         dense, weight = self.dense_KE[at], self.weight_K[at]
-        truth = self.lesson.rows.truth_NC[self.kept[at]]
+        truth, start = self.lesson.rows.truth_NC[self.kept[at]], self._last.get(fold)
+        found: Any
         if _is_newtons(self.lesson):
-            return _by_newton(dense[:, :-1], truth, weight, penalty)
-        descent = Descent(penalty, is_multiple=False, enough=_ENOUGH, most_steps=_MOST_STEPS)
-        found = descent.fit(dense, truth, weight, self._last.get(fold))
+            found = _by_newton(dense, truth, weight, penalty, start)
+        else:
+            descent = Descent(penalty, is_multiple=False, enough=_ENOUGH, most_steps=_MOST_STEPS)
+            found = descent.fit(dense, truth, weight, start)
         self._last[fold] = found
         whole = found.astype(np.float64)
+        if self.lesson.num_values == 2 and not self.lesson.rows.is_multiple:
+            whole = np.hstack([-whole[:, 1:], whole[:, 1:]]) / 2.0
         return whole[:-1], whole[-1]
 
 
@@ -250,8 +257,9 @@ def _is_newtons(lesson: TableLesson) -> bool:
 def _most_rows(lesson: TableLesson) -> int:
     """Rows that more of them would hardly better: a few hundred for each weight, and they fit."""
     width = lesson.featuriser.width + 1
-    most = _MOST_CELLS // width
-    return most if _is_newtons(lesson) else min(most, _MOST_PRODUCTS // (width * lesson.num_values))
+    if _is_newtons(lesson):
+        return min(_MOST_CELLS, _MOST_NEWTON_PRODUCTS // width) // width
+    return min(_MOST_CELLS, _MOST_PRODUCTS // lesson.num_values) // width
 
 
 def _trial_folds(lesson: TableLesson) -> list[int]:
@@ -260,34 +268,66 @@ def _trial_folds(lesson: TableLesson) -> list[int]:
     return list(range(min(enough, len(sizes))))
 
 
-def _by_newton(dense: Any, truth: Labels, weight: Floats, penalty: float) -> Weights:
-    """Two labels, of which the second is asked about and told in halves; or each by itself."""
-    is_pair = truth.shape[1] == 2 and bool((truth.sum(axis=1) == 1).all())
-    asked = [1] if is_pair else list(range(truth.shape[1]))
-    weights_DL, bias_L = np.zeros((dense.shape[1], len(asked))), np.zeros(len(asked))
-    for place, label in enumerate(asked):
-        weights_DL[:, place], bias_L[place] = _one(dense, truth[:, label], weight, penalty)
-    if is_pair:
-        return np.hstack([-weights_DL, weights_DL]) / 2.0, np.array([-0.5, 0.5]) * bias_L[0]
-    return weights_DL, bias_L
+def _by_newton(
+    dense: Matrix, truth_KC: Labels, weight_K: Floats, penalty: float, start: Floats | None
+) -> Floats:
+    """Logistic regression of each label by itself, shape (E, C); the bias comes last."""
+    found = np.zeros((dense.shape[1], truth_KC.shape[1])) if start is None else start.copy()
+    first = 1 if truth_KC.shape[1] == 2 and (truth_KC.sum(axis=1) == 1).all() else 0
+    for label in range(first, truth_KC.shape[1]):  # of a pair the second alone: it says all
+        asked = _Question(dense, truth_KC[:, label], weight_K, penalty)
+        found[:, label] = asked.answer(found[:, label])
+    return found
 
 
-def _one(dense: Any, is_so_N: Labels, weight: Floats, penalty: float) -> tuple[Any, float]:
-    """Weights and bias of a question with yes or no."""
-    from scipy.linalg import LinAlgWarning
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+@dataclass(frozen=True)
+class _Question:
+    """One question with yes or no, and rows whose last feature is 1."""
 
-    if is_so_N.all() or not is_so_N.any() or not dense.shape[1]:
-        total = float(weight.sum()) + 1.0
-        share = (float(weight @ is_so_N) + 0.5) / total
-        return 0.0, float(np.log(share / (1.0 - share)))
-    solver = LogisticRegression(
-        C=1.0 / penalty, solver="newton-cholesky", tol=1e-4, max_iter=_MOST_STEPS
-    )
-    with warnings.catch_warnings():
-        # Weights that still move after many steps are good enough for a baseline.
-        for kind in (ConvergenceWarning, LinAlgWarning):
-            warnings.simplefilter("ignore", kind)
-        solver.fit(dense, is_so_N, weight)
-    return solver.coef_[0], float(solver.intercept_[0])
+    dense: Matrix
+    is_so_K: Labels
+    weight_K: Floats
+    penalty: float
+
+    def answer(self, weights_E: Floats) -> Floats:
+        """The weights of least loss, from some others, by Newton's steps.
+
+        Each step is halved until the loss falls. Products are of 32 bits: a step need not be exact.
+        """
+        pull_E = np.full(len(weights_E), self.penalty)
+        pull_E[-1] = 1e-6 * float(self.weight_K.sum())  # as good as none, and never nothing
+        value_K, loss = self._look(weights_E, pull_E)
+        for _ in range(_MOST_NEWTON):
+            step_E = self._step(weights_E, value_K, pull_E)
+            for halvings in range(_MOST_HALVINGS):
+                tried_E = weights_E - step_E / 2.0**halvings
+                value_K, new_loss = self._look(tried_E, pull_E)
+                if new_loss < loss:
+                    break
+            else:
+                break
+            weights_E, gained, loss = tried_E, loss - new_loss, new_loss
+            if gained <= _ENOUGH * float(self.weight_K.sum()):
+                break
+        return weights_E
+
+    def _look(self, weights_E: Floats, pull_E: Floats) -> tuple[Floats, float]:
+        """Decision values and the loss."""
+        value_K = (self.dense @ weights_E.astype(np.float32)).astype(np.float64)
+        loss_K = np.logaddexp(0.0, np.where(self.is_so_K, -value_K, value_K))
+        return value_K, float(self.weight_K @ loss_K) + 0.5 * float(pull_E @ weights_E**2)
+
+    def _step(self, weights_E: Floats, value_K: Floats, pull_E: Floats) -> Floats:
+        from scipy.linalg import solve
+        from scipy.special import expit
+
+        chance_K = expit(value_K)
+        gap_K = (self.weight_K * (chance_K - self.is_so_K)).astype(np.float32)
+        slope_E = (gap_K @ self.dense).astype(np.float64) + pull_E * weights_E
+        bent_K = np.sqrt(self.weight_K * chance_K * (1.0 - chance_K)).astype(np.float32)
+        scaled = self.dense * bent_K[:, None]
+        curve_EE = (scaled.T @ scaled).astype(np.float64)
+        # What 32 bits round off might leave a direction without any bend.
+        curve_EE[np.diag_indices(len(pull_E))] += pull_E + 1e-6 * float(curve_EE.trace())
+        step_E: Floats = solve(curve_EE, slope_E, assume_a="pos")
+        return step_E

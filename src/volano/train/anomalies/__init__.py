@@ -1,0 +1,1 @@
+"""Training without labels, or with few: detectors, folds of all rows, and the budget of alerts."""
