@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from functools import reduce
 from operator import getitem
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -21,7 +22,15 @@ if TYPE_CHECKING:
     from volano.tasks.task import Task
     from volano.train.learner import Learner
 
-__all__ = ["TrainConfig", "base_name", "is_dear", "plan_learners", "resolve_train"]
+__all__ = [
+    "NEEDS",
+    "TrainConfig",
+    "base_name",
+    "is_dear",
+    "plan_learners",
+    "resolve_train",
+    "why_not_here",
+]
 
 
 class TrainConfig(Config):
@@ -76,6 +85,11 @@ _DEAR: Mapping[str, tuple[Effort, ...]] = {
     "lora": ("thorough",),
     "ensemble": ("thorough",),
     "mlp": ("thorough",),
+}
+# Packages of the extra ``deep``, of learners that start from no base.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "mlp": ("torch", "accelerate"),
+    "autoencoder": ("torch", "accelerate"),
 }
 
 
@@ -142,6 +156,17 @@ def plan_learners(
 def is_dear(learner: str) -> bool:
     """Whether it trains a whole encoder, so that it is tried only where that can pay."""
     return learner in _DEAR
+
+
+def why_not_here(learner: str) -> str:
+    """Why this installation cannot train a learner that was planned; empty where it can.
+
+    Learners that start from a base say it when the base is opened.
+    """
+    missing = [name for name in NEEDS.get(learner, ()) if importlib.util.find_spec(name) is None]
+    return (
+        f"as {', '.join(missing)} is not installed: pip install 'volano[deep]'" if missing else ""
+    )
 
 
 def base_name(config: TrainConfig, learner: str) -> str:

@@ -99,7 +99,7 @@ def table_strata(rows: TrainingSet) -> Ints:
         cuts = np.quantile(rows.number_N, np.linspace(0, 1, _BANDS + 1)[1:-1])
         bands: Ints = np.searchsorted(cuts, rows.number_N, side="right").astype(np.int64)
         return bands
-    return strata_of(rows.truth_NC) if rows.is_multiple else rows.class_N
+    return rows.class_N
 
 
 def held_rows(lesson: Lesson, seed: int) -> Ints:

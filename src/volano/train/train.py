@@ -215,11 +215,16 @@ def _refuse_nothing_to_learn(rows: TrainingSet, data: Dataset) -> None:
             fix="name the label column: data.fields.target",
         )
     kinds = label_names(rows.targets)
+    if len(kinds) < 2 and rows.answers == "number":
+        raise DataError(
+            "every training row has the same number, {number}: there is nothing to learn",
+            where=data.ref,
+            fix="add rows with other numbers, or name another column: data.fields.target",
+            number=kinds[0],
+        )
     if len(kinds) < 2:
         raise DataError(
-            "every training row has the same label, {label!r}: there is nothing to learn"
-            if rows.answers == "labels"
-            else "every training row has the same number, {label}: there is nothing to learn",
+            "every training row has the same label, {label!r}: there is nothing to learn",
             where=data.ref,
             fix="add rows with other labels, or name another column: data.fields.target",
             label=kinds[0],

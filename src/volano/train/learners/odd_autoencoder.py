@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AUTOENCODER", "OddAutoencoder"]
 
-NEEDS = ("torch", "accelerate")
 _FEWEST_WATCHED = 100  # of fewer rows none are spared to say when to stop
 _PARTS = 10
 _MOST_LEARNT = 200_000  # rows: more would hardly better so small a network
@@ -57,7 +56,7 @@ class OddAutoencoder:
         """
         from volano.train.encoders.base import need_packages
 
-        need_packages(NEEDS, where="train.learner")
+        need_packages(NEEDS[self.name], where="train.learner")
         from volano.train.anomalies.squeezing import train_layers
 
         table = OddLesson.of(lesson, config, log)

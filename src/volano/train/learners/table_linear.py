@@ -37,8 +37,8 @@ class TableLinear:
     input: Literal["text", "columns"] = "columns"
 
     def fits(self, task: Task) -> bool:
-        """Any: one label, several, or a number."""
-        return True
+        """One label, or a number."""
+        return not task.is_multiple
 
     def fit(self, lesson: Lesson, config: TrainConfig, log: Events) -> Fitted:
         """Choose the penalty on held-out rows, calibrate, refit on all of them."""

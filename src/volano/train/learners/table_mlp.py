@@ -16,6 +16,7 @@ import numpy as np
 
 from volano.core.seeds import derive_seed
 from volano.models.table_mlp import TableMlpEngine
+from volano.train.config import NEEDS
 from volano.train.fitted import Made, fitted
 from volano.train.folds import NEVER, assign_folds, table_strata
 from volano.train.tables.lesson import TableLesson, fill_absent, told_columns
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MLP", "TableMlp"]
 
-NEEDS = ("torch", "accelerate")
 _MOST_FOLDS = 5  # a training each
 _FEWEST_WATCHED = 100  # of fewer rows none are spared to say when to stop
 _PARTS = 10
@@ -64,7 +64,7 @@ class TableMlp:
         """
         from volano.train.encoders.base import need_packages
 
-        need_packages(NEEDS, where="train.learner")
+        need_packages(NEEDS[self.name], where="train.learner")
         from volano.train.tables.network import answer
 
         began = time.monotonic()

@@ -16,6 +16,7 @@ import numpy as np
 
 from volano.models.trees import TreesEngine
 from volano.train.fitted import Made, fitted
+from volano.train.learners.table_linear import LINEAR
 from volano.train.tables.boosting import Boosting, Grown, Shape
 from volano.train.tables.lesson import TableLesson, told_columns
 
@@ -41,6 +42,7 @@ _SHAPES = (
     Shape(127, column_share=0.5),
 )
 _TRIED = {1: 1, 2: 2, 3: 4, 4: 5, 5: 6}  # by ``settings_tried``: they differ more than strengths do
+_FEWEST_ROWS = 4  # for a split, and rows to see what it is worth
 _FEW_ROWS = 10_000  # fewer are better told by small trees
 _TRIAL_ROWS = 10_000  # shapes are compared on as many folds as hold so many rows
 _MOST_TRIAL_WORK = 30_000_000_000  # of all shapes that are tried: minutes of a core
@@ -72,6 +74,9 @@ class TableTrees:
         assert config.trees.seeds != "auto"
         began = time.monotonic()
         table = TableLesson.of(lesson, config, log)
+        if not table.codes_NF.shape[1] or len(table) < _FEWEST_ROWS:
+            log.note("there is nothing that trees could ask about: a linear model stands for them")
+            return LINEAR.fit(lesson, config, log)
         boosting = Boosting.of(table, config.trees, config.seed, log)
         tried = _try_shapes(boosting, _shapes_for(boosting, config))
         best = _on_all_folds(boosting, min(tried, key=lambda grown: grown.loss))

@@ -159,7 +159,7 @@ def _train_epoch(run: _Run, loss: Loss, stop: Stop) -> None:
         begun = time.perf_counter()
         set_rate(optimizer, rate(recipe.optimizer, place.done(epochs, num_steps)))
         # Chance goes by step, not by history: who goes on from a checkpoint draws the same.
-        torch.manual_seed(derive_seed(recipe.seed, "step", place.steps, run.team.number))
+        _seed(run.team.device, derive_seed(recipe.seed, "step", place.steps, run.team.number))
         num_rows, total = sum(map(len, step)), 0.0
         for rows in map(run.team.share, step):
             total += run.add_gradients(loss, rows, num_rows)
@@ -174,6 +174,15 @@ def _train_epoch(run: _Run, loss: Loss, stop: Stop) -> None:
         run.note_step(step, total, len(steps), time.perf_counter() - begun)
         if num_asked:
             run.leave()
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    if device.type == "cpu":
+        # The same draws as after torch.manual_seed, which also takes note, for devices that are not
+        # there, of where it was called: longer than a step of a small network.
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
 
 
 def _judge_epoch(run: _Run, watch: Watch | None) -> None:

@@ -8,6 +8,7 @@ The same seed gives the same trees with any number of threads. Shape suffixes: L
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -204,11 +205,14 @@ class Boosting:
         with _side_by_side(boosters) as crew:
             if rounds:
                 crew.grow(rounds)
+                sizes = crew.sizes()
             else:
-                sizes = [len(self.lesson.held(fold)) for fold in folds]
-                rounds = self._grow_until_best(crew, np.array(sizes) / sum(sizes))
-        pairs = zip(folds, boosters, strict=True)
-        values = np.concatenate([self._answers(fold, booster, rounds) for fold, booster in pairs])
+                counts = np.array([len(self.lesson.held(fold)) for fold in folds])
+                rounds, sizes = self._grow_until_best(crew, counts / counts.sum())
+        told = zip(folds, boosters, sizes, strict=True)
+        values = np.concatenate(
+            [self._answers(fold, booster, size) for fold, booster, size in told]
+        )
         return Grown(shape, folds, rounds, values, self.loss(folds, values))
 
     def fit_all(self, shape: Shape, rounds: int, repeats: int) -> tuple[Booster, ...]:
@@ -232,34 +236,35 @@ class Boosting:
         weight = rows.weight_N[places]
         return float(weight @ loss) / (float(weight.sum()) or 1.0)
 
-    def values_of(self, booster: Booster, codes: Floats, rounds: int = -1) -> Floats:
+    def values_of(self, booster: Booster, codes: Floats, size: int = -1) -> Floats:
         """Decision values, shape (rows, L); two labels share theirs."""
         found: Any = booster.predict(
-            codes, num_iteration=rounds, raw_score=True, num_threads=_threads(len(codes))
+            codes, num_iteration=size, raw_score=True, num_threads=_threads(len(codes))
         )
         raw = np.asarray(found, np.float64).reshape(len(codes), -1)
         return raw if raw.shape[1] == self.lesson.num_values else np.hstack([-raw / 2, raw / 2])
 
-    def _answers(self, fold: int, booster: Booster, rounds: int) -> Floats:
+    def _answers(self, fold: int, booster: Booster, size: int) -> Floats:
         lesson, others = self.lesson, self.lesson.others(fold)
-        values = self.values_of(booster, lesson.codes_NF[lesson.held(fold)], rounds)
+        values = self.values_of(booster, lesson.codes_NF[lesson.held(fold)], size)
         if lesson.is_number:
             return values
         counts = np.bincount(lesson.rows.class_N[others], minlength=lesson.num_values)
         return fill_absent(values, counts > 0, len(others))
 
-    def _grow_until_best(self, crew: _Crew, share: Floats) -> int:
+    def _grow_until_best(self, crew: _Crew, share: Floats) -> tuple[int, list[int]]:
+        """The best number of rounds, and the sizes of the boosters after so many."""
         patience = max(_FEWEST_ROUNDS, round(_PATIENCE / self.rate))
-        least, best = np.inf, 1
+        least, best, sizes = np.inf, 1, [1] * len(crew.boosters)
         for number in range(1, self.most_rounds + 1):
-            is_over = crew.grow(1)
+            crew.grow(1)
             loss = float(share @ crew.losses())
             if loss < least:
-                least, best = loss, number
+                least, best, sizes = loss, number, crew.sizes()
             self.log.progress("rounds", number, self.most_rounds)
-            if is_over or number - best >= patience:
+            if number - best >= patience:
                 break
-        return best
+        return best, sizes
 
     def _split(self, fold: int) -> tuple[Dataset, Dataset]:
         """The rows that a booster learns from, and those that are held out from it."""
@@ -309,14 +314,14 @@ class _Crew:
     boosters: Sequence[Booster]
     pool: ThreadPoolExecutor
 
-    def grow(self, rounds: int) -> bool:
-        """So many rounds more each; whether no tree could be split any more in the last."""
-        are_over = [False]
+    def grow(self, rounds: int) -> None:
+        """So many rounds more each; one that finds nothing to split leaves no tree."""
         for _ in range(rounds):
-            are_over = list(self.pool.map(lambda booster: booster.update(), self.boosters))
-            if all(are_over):
-                break
-        return all(are_over)
+            deque(self.pool.map(lambda booster: booster.update(), self.boosters), 0)
+
+    def sizes(self) -> list[int]:
+        """How many rounds of each left trees."""
+        return [booster.current_iteration() for booster in self.boosters]
 
     def losses(self) -> Floats:
         """Of each on the rows that are held out from it."""

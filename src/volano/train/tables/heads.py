@@ -8,11 +8,12 @@ L-BFGS. Shape suffixes: D dense features and the bias, L values.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volano.train.calibrate import tempered_loss
+from volano.train.calibrate import fit_temperature, log_loss
 from volano.train.folds import NEVER
 from volano.train.learners.vector_heads import Descent, Matrix
 from volano.train.tables.lesson import fill_absent, shrink
@@ -172,14 +173,13 @@ Weights = tuple["Floats", "Floats"]  # (D, L) and (L,)
 
 
 def _fit_logistic(lesson: TableLesson, penalties: tuple[float, ...], seed: int) -> TableHead:
-    rows = lesson.rows
     search = _Search.of(lesson, seed)
     trial = _trial_folds(lesson)
-    truth_TC = rows.truth_NC[np.concatenate([lesson.held(fold) for fold in trial])]
+    class_T = lesson.rows.class_N[np.concatenate([lesson.held(fold) for fold in trial])]
     grades: dict[float, float] = {}
     for penalty in sorted(penalties, reverse=True):  # each starts where a heavier one ended
         values = np.concatenate([search.held_out(fold, penalty) for fold in trial])
-        grades[penalty] = tempered_loss(values, truth_TC, is_multiple=rows.is_multiple)
+        grades[penalty] = log_loss(values, class_T, fit_temperature(values, class_T))
     best = min(penalties, key=grades.__getitem__)
     values_HL = lesson.gather(lambda fold: search.held_out(fold, best))
     weights_DL, bias_L = search.fit(None, best)
@@ -207,9 +207,7 @@ class _Search:
     @classmethod
     def of(cls, lesson: TableLesson, seed: int) -> _Search:
         rows = lesson.rows
-        kept, factor = np.arange(len(rows)), np.ones(len(rows))
-        if not rows.is_multiple:
-            kept, factor = shrink(rows.class_N, _most_rows(lesson), seed)
+        kept, factor = shrink(rows.class_N, _most_rows(lesson), seed)
         dense_KE = np.ones((len(kept), lesson.featuriser.width + 1), np.float32)
         for part, dense in lesson.dense_blocks(kept):
             dense_KE[part, :-1] = dense
@@ -224,9 +222,8 @@ class _Search:
             values = np.empty((len(held), lesson.num_values))
             for part, dense in lesson.dense_blocks(held):
                 values[part] = dense @ weights_DL + bias_L
-            if not lesson.rows.is_multiple:
-                counts = np.bincount(lesson.rows.class_N[others], minlength=lesson.num_values)
-                values = fill_absent(values, counts > 0, len(others))
+            counts = np.bincount(lesson.rows.class_N[others], minlength=lesson.num_values)
+            values = fill_absent(values, counts > 0, len(others))
             self._values[fold, penalty] = values
         return self._values[fold, penalty]
 
@@ -235,29 +232,26 @@ class _Search:
         is_learnt_K = self.lesson.fold_N[self.kept] != fold
         at = np.arange(len(self.kept)) if fold is None else np.flatnonzero(is_learnt_K)
         dense, weight = self.dense_KE[at], self.weight_K[at]
-        truth, start = self.lesson.rows.truth_NC[self.kept[at]], self._last.get(fold)
+        class_M, start = self.lesson.rows.class_N[self.kept[at]], self._last.get(fold)
         found: Any
-        if _is_newtons(self.lesson):
-            found = _by_newton(dense, truth, weight, penalty, start)
+        if self.lesson.num_values == 2:
+            found = _by_newton(dense, class_M == 1, weight, penalty, start)
+            self._last[fold] = found
+            half = found[:, None] / 2.0
+            whole = np.hstack([-half, half])
         else:
+            truth = class_M[:, None] == np.arange(self.lesson.num_values)
             descent = Descent(penalty, is_multiple=False, enough=_ENOUGH, most_steps=_MOST_STEPS)
             found = descent.fit(dense, truth, weight, start)
-        self._last[fold] = found
-        whole = found.astype(np.float64)
-        if self.lesson.num_values == 2 and not self.lesson.rows.is_multiple:
-            whole = np.hstack([-whole[:, 1:], whole[:, 1:]]) / 2.0
+            self._last[fold] = found
+            whole = found.astype(np.float64)
         return whole[:-1], whole[-1]
-
-
-def _is_newtons(lesson: TableLesson) -> bool:
-    """Whether labels are told apart one by one: two of them, or several a row."""
-    return lesson.rows.is_multiple or lesson.num_values == 2
 
 
 def _most_rows(lesson: TableLesson) -> int:
     """Rows that more of them would hardly better: a few hundred for each weight, and they fit."""
     width = lesson.featuriser.width + 1
-    if _is_newtons(lesson):
+    if lesson.num_values == 2:
         return min(_MOST_CELLS, _MOST_NEWTON_PRODUCTS // width) // width
     return min(_MOST_CELLS, _MOST_PRODUCTS // lesson.num_values) // width
 
@@ -269,15 +263,28 @@ def _trial_folds(lesson: TableLesson) -> list[int]:
 
 
 def _by_newton(
-    dense: Matrix, truth_KC: Labels, weight_K: Floats, penalty: float, start: Floats | None
+    dense: Matrix, is_so_K: Labels, weight_K: Floats, penalty: float, start: Floats | None
 ) -> Floats:
-    """Logistic regression of each label by itself, shape (E, C); the bias comes last."""
-    found = np.zeros((dense.shape[1], truth_KC.shape[1])) if start is None else start.copy()
-    first = 1 if truth_KC.shape[1] == 2 and (truth_KC.sum(axis=1) == 1).all() else 0
-    for label in range(first, truth_KC.shape[1]):  # of a pair the second alone: it says all
-        asked = _Question(dense, truth_KC[:, label], weight_K, penalty)
-        found[:, label] = asked.answer(found[:, label])
-    return found
+    """Logistic regression of a question with yes or no, shape (E,); the bias comes last.
+
+    Each step is halved until the loss falls. Products are of 32 bits: a step need not be exact.
+    """
+    asked = _Question(dense, is_so_K, weight_K, penalty)
+    weights_E = np.zeros(dense.shape[1]) if start is None else start
+    value_K, loss = asked.look(weights_E)
+    for _ in range(_MOST_NEWTON):
+        step_E = asked.step(weights_E, value_K)
+        for halvings in range(_MOST_HALVINGS):
+            tried_E = weights_E - step_E / 2.0**halvings
+            value_K, new_loss = asked.look(tried_E)
+            if new_loss < loss:
+                break
+        else:
+            break
+        weights_E, gained, loss = tried_E, loss - new_loss, new_loss
+        if gained <= _ENOUGH * float(weight_K.sum()):
+            break
+    return weights_E
 
 
 @dataclass(frozen=True)
@@ -289,45 +296,31 @@ class _Question:
     weight_K: Floats
     penalty: float
 
-    def answer(self, weights_E: Floats) -> Floats:
-        """The weights of least loss, from some others, by Newton's steps.
+    @cached_property
+    def pull_E(self) -> Floats:
+        """Of each weight to nothing."""
+        pull_E = np.full(self.dense.shape[1], self.penalty)
+        pull_E[-1] = 1e-6 * float(self.weight_K.sum()) + 1e-9  # of the bias as good as none
+        return pull_E
 
-        Each step is halved until the loss falls. Products are of 32 bits: a step need not be exact.
-        """
-        pull_E = np.full(len(weights_E), self.penalty)
-        pull_E[-1] = 1e-6 * float(self.weight_K.sum())  # as good as none, and never nothing
-        value_K, loss = self._look(weights_E, pull_E)
-        for _ in range(_MOST_NEWTON):
-            step_E = self._step(weights_E, value_K, pull_E)
-            for halvings in range(_MOST_HALVINGS):
-                tried_E = weights_E - step_E / 2.0**halvings
-                value_K, new_loss = self._look(tried_E, pull_E)
-                if new_loss < loss:
-                    break
-            else:
-                break
-            weights_E, gained, loss = tried_E, loss - new_loss, new_loss
-            if gained <= _ENOUGH * float(self.weight_K.sum()):
-                break
-        return weights_E
-
-    def _look(self, weights_E: Floats, pull_E: Floats) -> tuple[Floats, float]:
+    def look(self, weights_E: Floats) -> tuple[Floats, float]:
         """Decision values and the loss."""
         value_K = (self.dense @ weights_E.astype(np.float32)).astype(np.float64)
         loss_K = np.logaddexp(0.0, np.where(self.is_so_K, -value_K, value_K))
-        return value_K, float(self.weight_K @ loss_K) + 0.5 * float(pull_E @ weights_E**2)
+        return value_K, float(self.weight_K @ loss_K) + 0.5 * float(self.pull_E @ weights_E**2)
 
-    def _step(self, weights_E: Floats, value_K: Floats, pull_E: Floats) -> Floats:
+    def step(self, weights_E: Floats, value_K: Floats) -> Floats:
+        """Towards the least loss; to be taken away from the weights."""
         from scipy.linalg import solve
         from scipy.special import expit
 
         chance_K = expit(value_K)
         gap_K = (self.weight_K * (chance_K - self.is_so_K)).astype(np.float32)
-        slope_E = (gap_K @ self.dense).astype(np.float64) + pull_E * weights_E
+        slope_E = (gap_K @ self.dense).astype(np.float64) + self.pull_E * weights_E
         bent_K = np.sqrt(self.weight_K * chance_K * (1.0 - chance_K)).astype(np.float32)
         scaled = self.dense * bent_K[:, None]
         curve_EE = (scaled.T @ scaled).astype(np.float64)
         # What 32 bits round off might leave a direction without any bend.
-        curve_EE[np.diag_indices(len(pull_E))] += pull_E + 1e-6 * float(curve_EE.trace())
+        curve_EE[np.diag_indices(len(curve_EE))] += self.pull_E + 1e-6 * float(curve_EE.trace())
         step_E: Floats = solve(curve_EE, slope_E, assume_a="pos")
         return step_E
