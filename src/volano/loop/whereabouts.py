@@ -47,8 +47,7 @@ def look_for(project: Project, name: str) -> Whereabouts:
     rows = traces.find_rows(project.ledger, name, columns, ())
     found = Whereabouts(Person(name, columns, rows.predictions), rows)
     _find_in_datasets(project, found)
-    ids, ledger = found.person.ids, project.ledger
-    found.rows = traces.find_rows(ledger, name, columns, ids - rows.predictions)
+    found.rows = traces.find_rows(project.ledger, name, columns, found.person.ids)
     _find_in_reports(project, found)
     _find_in_models(project, found)
     return found
