@@ -140,10 +140,8 @@ def _predictor(made: Fitted) -> Predictor:
     """What a bundle of it would answer, by its arrays."""
     import tempfile
 
-    from volano.models import predictor as known
     from volano.models.bundle import write_bundle
 
-    known.ENGINES = {**known.ENGINES, "odd": ("volano.models.odd_engine", "OddEngine")}
     with tempfile.TemporaryDirectory() as folder:
         write_bundle(Path(folder), made.spec, made.arrays, made.files)
         return Predictor.load(Path(folder))

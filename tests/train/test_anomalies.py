@@ -10,7 +10,7 @@ import pytest
 
 from volano.core.errors import DataError
 from volano.core.events import Events
-from volano.models import Predictor, predictor, write_bundle
+from volano.models import Predictor, write_bundle
 from volano.models.rows import ArrowRows
 from volano.tasks.anomaly_detection import AnomalyDetection
 from volano.tasks.task import AlertsConfig
@@ -73,9 +73,7 @@ def looked_at(every: int = 1) -> list[tuple[str, ...]]:
 NOBODY: list[tuple[str, ...]] = [()] * NUM
 
 
-def load(fitted: Fitted, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
-    engines = {**predictor.ENGINES, "odd": ("volano.models.odd_engine", "OddEngine")}
-    monkeypatch.setattr(predictor, "ENGINES", engines)
+def load(fitted: Fitted, folder: Path) -> Predictor:
     write_bundle(folder, fitted.spec, fitted.arrays, fitted.files)
     return Predictor.load(folder)
 
@@ -94,10 +92,10 @@ def area(score_N: Any, truth_N: Any = TRUTH) -> float:
 
 @DETECTORS
 def test_odd_rows_are_found_though_nobody_has_looked(
-    learnt: Any, learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    learnt: Any, learner: Learner, tmp_path: Path
 ) -> None:
     fitted = learnt[learner.name]
-    found = load(fitted, tmp_path, monkeypatch)
+    found = load(fitted, tmp_path)
     assert found.labels == ("anomaly", "normal")
     assert len(fitted.held_out.row_H) == 0
     assert area(found.scores(ArrowRows(TABLE))[:, 0]) > 0.9
@@ -105,9 +103,9 @@ def test_odd_rows_are_found_though_nobody_has_looked(
 
 @DETECTORS
 def test_a_row_has_the_same_digits_alone_in_any_batch_and_in_the_table(
-    learnt: Any, learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    learnt: Any, learner: Learner, tmp_path: Path
 ) -> None:
-    found = load(learnt[learner.name], tmp_path, monkeypatch)
+    found = load(learnt[learner.name], tmp_path)
     rows = [*TABLE.to_pylist()[:41], {"amount": "1e300"}, {"way": "never seen", "hour": None}]
     together = found.engine.decide(rows)
     assert np.isfinite(together).all()
@@ -119,9 +117,9 @@ def test_a_row_has_the_same_digits_alone_in_any_batch_and_in_the_table(
 
 @DETECTORS
 def test_reasons_add_up_to_the_log_odds_and_name_the_strange_cell(
-    learnt: Any, learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    learnt: Any, learner: Learner, tmp_path: Path
 ) -> None:
-    found = load(learnt[learner.name], tmp_path, monkeypatch)
+    found = load(learnt[learner.name], tmp_path)
     row = {"amount": 9000.0, "hour": 12.0, "way": "card", "branch": "b1"}
     score = found.scores([row])[0, 0]
     reasons = found.explain(row, "anomaly")
@@ -170,7 +168,7 @@ def test_only_later_rows_are_held_out_where_the_future_is_foretold() -> None:
     assert fitted.told["scale_is_held_out"] is False
 
 
-def test_labels_teach_what_is_no_oddity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_teach_what_is_no_oddity(tmp_path: Path) -> None:
     """Frauds are small payments by app here, and stand out in nothing."""
     draw = np.random.default_rng(9)
     amount, hour = draw.lognormal(3.0, 0.5, 3000), draw.integers(0, 24, 3000) * 1.0
@@ -183,7 +181,7 @@ def test_labels_teach_what_is_no_oddity(tmp_path: Path, monkeypatch: pytest.Monk
     ]
     whole = lesson(targets, table)
     fitted = LABELLED.fit(whole, CONFIG, Events())
-    found = load(fitted, tmp_path, monkeypatch)
+    found = load(fitted, tmp_path)
     score_N = found.scores(ArrowRows(table))[:, 0]
     unseen = np.array([not target for target in targets])
     assert area(score_N[unseen], is_fraud[unseen]) > 0.95
@@ -198,14 +196,12 @@ def test_too_few_labels_are_refused_with_a_way_out() -> None:
         LABELLED.fit(lesson(targets), CONFIG, Events())
 
 
-def test_columns_that_tell_nothing_are_no_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_columns_that_tell_nothing_are_no_error(tmp_path: Path) -> None:
     same = lesson([()] * 60, pa.table({"a": [1.0] * 60, "b": ["x"] * 60}))
     for learner in (TAILS, FOREST, ODD):
         folder = tmp_path / learner.name
         folder.mkdir()
-        found = load(learner.fit(same, CONFIG, Events()), folder, monkeypatch)
+        found = load(learner.fit(same, CONFIG, Events()), folder)
         np.testing.assert_allclose(found.scores([{"a": 1.0, "b": "x"}]), 0.5)
 
 
@@ -225,10 +221,8 @@ def test_a_crowd_of_equal_rows_that_breaks_the_budget_is_not_called() -> None:
         assert cut.decide(cut.probabilities(values))[:, 0].sum() == called
 
 
-def test_a_single_row_is_answered_within_a_millisecond(
-    learnt: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = load(learnt["odd"], tmp_path, monkeypatch)
+def test_a_single_row_is_answered_within_a_millisecond(learnt: Any, tmp_path: Path) -> None:
+    found = load(learnt["odd"], tmp_path)
     row, took = TABLE.to_pylist()[0], []
     for _ in range(50):
         began = time.perf_counter()
@@ -238,9 +232,7 @@ def test_a_single_row_is_answered_within_a_millisecond(
 
 
 @pytest.mark.slow
-def test_an_autoencoder_finds_broken_dependence_and_says_in_which_column(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_autoencoder_finds_broken_dependence_and_says_in_which_column(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     draw = np.random.default_rng(0)
     core = draw.normal(size=(1200, 2))
@@ -248,7 +240,7 @@ def test_an_autoencoder_finds_broken_dependence_and_says_in_which_column(
     table = pa.table({f"c{place}": cells[:, place] for place in range(6)})
     config = CONFIG.model_copy(update={"mlp": CONFIG.mlp.model_copy(update={"epochs": 60.0})})
     fitted = AUTOENCODER.fit(lesson([()] * 1200, table), config, Events())
-    found = load(fitted, tmp_path, monkeypatch)
+    found = load(fitted, tmp_path)
     torn = table.to_pylist()[:100]
     for row in torn:
         row["c3"] = -row["c3"] + 2.0

@@ -98,13 +98,20 @@ class Dataset(Artifact):
         table = pq.read_table(self.folder / "examples.parquet", columns=[column])
         return list(table.column(column).to_pylist())
 
-    def labelled(self, *splits: str) -> pa.Table:
-        """The examples of these splits that carry truth, in the order of their ids."""
+    def rows_in(self, *splits: str) -> pa.Table:
+        """The examples of these splits, with truth or without, in the order of their ids."""
         import pyarrow.compute as pc
 
         table = self.examples
         kept = pc.is_in(table.column("split"), value_set=_strings(splits))
-        return table.filter(pc.and_(kept, pc.is_valid(table.column("target")))).sort_by("id")
+        return table.filter(kept).sort_by("id")
+
+    def labelled(self, *splits: str) -> pa.Table:
+        """The examples of these splits that carry truth, in the order of their ids."""
+        import pyarrow.compute as pc
+
+        table = self.rows_in(*splits)
+        return table.filter(pc.is_valid(table.column("target")))
 
     @property
     def dropped(self) -> dict[str, int]:

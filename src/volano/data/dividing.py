@@ -32,7 +32,13 @@ _LARGE_UNIT = 0.1
 
 
 def divide(
-    frame: Frame, pairs: NDArray[np.int64], config: SplitConfig, fields: FieldsConfig, seed: int
+    frame: Frame,
+    pairs: NDArray[np.int64],
+    config: SplitConfig,
+    fields: FieldsConfig,
+    seed: int,
+    *,
+    needs_target: bool = True,
 ) -> Frame:
     """Divide the rows by the law, drop those without a place, and name the clusters.
 
@@ -42,8 +48,9 @@ def divide(
         config: the shares.
         fields: which column plays which part.
         seed: of the project.
+        needs_target: whether rows without truth stay outside all splits.
     """
-    rows = _split_rows(frame, config, fields)
+    rows = _split_rows(frame, config, fields, needs_target=needs_target)
     assigned = assign(rows, pairs, config, seed)
     is_gone = np.zeros(len(rows), bool)
     is_gone[list(assigned.dropped)] = True
@@ -69,11 +76,17 @@ def divide(
     return drop_for(frame, assigned.dropped)
 
 
-def _split_rows(frame: Frame, config: SplitConfig, fields: FieldsConfig) -> SplitRows:
+def _split_rows(
+    frame: Frame, config: SplitConfig, fields: FieldsConfig, *, needs_target: bool
+) -> SplitRows:
     labels, targets = frame.numbers("_label"), frame.targets
     if isinstance(targets, NumberTargets):
         labels = number_bins(targets.values, labels)
         targets = [(str(number),) for number in range(int(labels.max(initial=0)) + 1)]
+    if not needs_target and (labels < 0).any():
+        # To the law, rows that nobody has looked at carry a label of their own.
+        targets = [*targets, ("",)]
+        labels = np.where(labels < 0, len(targets) - 1, labels).astype(np.int32)
     return SplitRows(
         ids=frame["id"],
         labels=labels,

@@ -17,7 +17,9 @@ from volano.data.targets import distinct
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_moments", "read_seconds"]
+    from volano.data.frame import Frame
+
+__all__ = ["days_of", "read_moments", "read_seconds"]
 
 _FORMATS = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%Y年%m月%d日", "%Y.%m.%d")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -91,3 +93,14 @@ def _parsed(time: str, form: str) -> datetime | None:
         return datetime.strptime(time, form).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def days_of(frame: Frame) -> float:
+    """The days that the times of training and validation rows span; 0 where they have none."""
+    if not pc.any(pc.greater(pc.binary_length(frame["time"]), 0)).as_py():
+        return 0.0
+    is_learnt = pc.is_in(frame["split"], pa.array(["train", "validation"], pa.string()))
+    columns = (frame[name].filter(is_learnt) for name in ("time", "source", "line"))
+    moments = read_moments(*columns)
+    known = moments[np.isfinite(moments)]
+    return float(known.max() - known.min()) / 86_400 if known.size else 0.0

@@ -21,6 +21,7 @@ from volano.data.config import FieldsConfig
 from volano.data.dividing import can_be_held, divide
 from volano.data.frame import DROPPED, Frame
 from volano.data.memory import SPLITS, SplitMemory, read_suppressed
+from volano.data.moments import days_of
 from volano.data.naming import digests_of
 from volano.data.split import split_numbers
 from volano.data.split_rows import FILLED
@@ -84,7 +85,8 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     frame = _begin(collected, memory, task)
     job = _Job(config, fields, task, wording, memory, collected.folder, store, events)
     frame, pairs = job.tables(frame) if wording.is_table else job.texts(frame)
-    frame = divide(frame, pairs, config.split, fields, seed)
+    needs_target = task.needs_target
+    frame = divide(frame, pairs, config.split, fields, seed, needs_target=needs_target)
     _require_rows(frame)
     card = _card(frame, collected, config)
     for reason, count in card["dropped"].items():
@@ -249,6 +251,7 @@ def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, 
     return {
         **{name: before[name] for name in ("broken", *TURN_FACTS)},
         "stage": "prepared",
+        "days": days_of(frame),
         "collected": collected.hash,
         "settings": config.model_dump(mode="json"),
         "sources": [{**one, "prepared": kept[one["path"]]} for one in before["sources"]],

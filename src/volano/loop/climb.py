@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 from volano.core.errors import UserError
 from volano.loop.stages import BrokeOffError, WouldRunError
 from volano.store.state import CACHE
-from volano.train.config import base_name, is_dear, plan_learners, resolve_train
+from volano.train.config import (
+    base_name,
+    is_dear,
+    plan_learners,
+    resolve_train,
+    why_not_here,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,6 +182,12 @@ class Climb:
         missing = [part for part in learner.parts if part not in self.made]
         if missing:
             return f"as {missing[0]}, on which it builds, was not"
+        if learner.name == "labelled" and not _has_labels(self.data):
+            return "as fewer than 20 rows of either label have been looked at"
+        lacking = why_not_here(learner.name)
+        if lacking:
+            self._events.warn(f"{learner.name} is left out of this turn, {lacking}")
+            return lacking
         try:
             self._base(learner)
         except UserError as fault:
@@ -250,6 +262,16 @@ class Climb:
             section, _, field = name.partition(".")
             wanted[section] = {*wanted.get(section, ()), field} if field else True
         return self._config.model_dump(mode="json", include=wanted, exclude=_SHAPES_NOTHING)
+
+
+def _has_labels(data: Dataset) -> bool:
+    """Whether enough rows of either label have been looked at to learn from them."""
+    from volano.train.anomalies.lesson import FEWEST_LABELLED, LABELS
+    from volano.train.targets import count_labels
+
+    targets = data.labelled("train", "validation").column("target").to_pylist()
+    counts = count_labels(targets)
+    return all(counts.get(label, 0) >= FEWEST_LABELLED for label in LABELS)
 
 
 def _language_of(data: Dataset) -> str:

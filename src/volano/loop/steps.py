@@ -218,7 +218,8 @@ class Steps:
         }
 
         def work(events: Events) -> dict[str, Any]:
-            found = choose(natives, self.project.task.metrics[self.metric], named, left)
+            start = "" if self.project.task.needs_target else "odd"
+            found = choose(natives, self.project.task.metrics[self.metric], named, left, start)
             if named == "auto":
                 events.note(found.why)
             return found.to_dict()

@@ -41,6 +41,7 @@ ENGINES: Mapping[str, tuple[str, str]] = {
     "table-linear": ("volano.models.table_linear", "TableLinearEngine"),
     "trees": ("volano.models.trees", "TreesEngine"),
     "table-mlp": ("volano.models.table_mlp", "TableMlpEngine"),
+    "odd": ("volano.models.odd_engine", "OddEngine"),
 }
 _MOST_REASONS = 8
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,

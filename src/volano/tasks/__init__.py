@@ -33,3 +33,4 @@ def register(hub: Hub) -> None:
     hub.add_task("text-classification", TextClassification)
     hub.add_task("tabular-classification", TabularClassification)
     hub.add_task("tabular-regression", TabularRegression)
+    hub.add_task("anomaly-detection", AnomalyDetection)

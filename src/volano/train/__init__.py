@@ -22,6 +22,9 @@ def register(hub: Hub) -> None:
     from volano.train.learners.distil import DISTIL
     from volano.train.learners.encoder import FINETUNE, LORA
     from volano.train.learners.ensemble import ENSEMBLE
+    from volano.train.learners.odd_autoencoder import AUTOENCODER
+    from volano.train.learners.odd_detectors import FOREST, ODD, TAILS
+    from volano.train.learners.odd_labelled import LABELLED
     from volano.train.learners.probe import PROBE
     from volano.train.learners.table_blend import BLEND as TABLE_BLEND
     from volano.train.learners.table_linear import LINEAR as TABLE_LINEAR
@@ -31,5 +34,6 @@ def register(hub: Hub) -> None:
 
     of_text = LINEAR, BAYES, BLEND, PROBE, FINETUNE, LORA, ENSEMBLE, DISTIL
     of_columns = TABLE_LINEAR, TREES, TABLE_BLEND, MLP
-    for learner in (*of_text, *of_columns):
+    of_anomalies = TAILS, FOREST, ODD, LABELLED, AUTOENCODER
+    for learner in (*of_text, *of_columns, *of_anomalies):
         hub.add_learner(learner.name, learner)

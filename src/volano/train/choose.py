@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from types import MappingProxyType
@@ -60,20 +61,28 @@ def choose(
     metric: Metric,
     named: str = "auto",
     left: Mapping[str, str] = MappingProxyType({}),
+    start: str = "",
 ) -> Choice:
     """The best of ``natives`` (cheapest first) on rows that no answering model had seen.
 
     A dearer model must beat the best cheaper one with an interval that excludes zero, on the rows
     that neither had seen. A learner that the project names is taken as it is. ``left`` says of
-    learners that were planned and not tried why they were not.
+    learners that were planned and not tried why they were not. ``start`` is taken
+    where held-out rows prove no other better, or there is no truth at all; empty is the cheapest.
     """
     marked = {native.learner: read_held_out(native.folder) for native in natives}
     common_N = reduce(np.intersect1d, [found.row_N for found in marked.values()])
-    figures = {name: metric.of(found.at(common_N).outcomes) for name, found in marked.items()}
     by_name = {native.learner: native for native in natives}
     baseline = natives[0].learner
-    best, gains = _climb(marked, metric)
-    reasons = [f"{baseline} {figures[baseline]:.3f}"]
+    first = start if start in by_name else baseline
+    held = {name: found.at(common_N).outcomes for name, found in marked.items()}
+    figures = {name: metric.of(found) for name, found in held.items()} if len(common_N) else {}
+    if start and not (figures and all(map(math.isfinite, figures.values()))):
+        best = first if named == "auto" else named
+        why = f"no held-out truth tells learners apart. Chosen, unproven: {best}."
+        return Choice(by_name[best].hash, by_name[baseline].hash, {}, {}, why)
+    best, gains = _climb(marked, metric, first)
+    reasons = [f"{first} {figures[first]:.3f}"]
     for name, (gain, is_taken) in gains.items():
         told = f"{name} {figures[name]:.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
         reasons.append(told + (", taken" if is_taken else ""))
@@ -122,10 +131,11 @@ def _faultless(found: Outcomes) -> Outcomes:
 
 
 def _climb(
-    marked: Mapping[str, Marked], metric: Metric
+    marked: Mapping[str, Marked], metric: Metric, start: str = ""
 ) -> tuple[str, dict[str, tuple[Estimate, bool]]]:
     """The best, and each dearer one's gain over the best before it and whether it is taken."""
-    best, *dearer = marked
+    best = start or next(iter(marked))
+    dearer = [name for name in marked if name != best]
     gains: dict[str, tuple[Estimate, bool]] = {}
     for name in dearer:
         gain = _gain(marked[best], marked[name], metric)

@@ -85,6 +85,7 @@ _DEAR: Mapping[str, tuple[Effort, ...]] = {
     "lora": ("thorough",),
     "ensemble": ("thorough",),
     "mlp": ("thorough",),
+    "autoencoder": ("thorough",),
 }
 # Packages of the extra ``deep``, of learners that start from no base.
 NEEDS: Mapping[str, tuple[str, ...]] = {

@@ -52,6 +52,7 @@ class TrainingSet:
         answers: what an answer holds.
         task: the kind of work.
         costs: of mistakes, by the true label and the answer, where the project states any.
+        alert_share: of rows, that may be called anomalies.
     """
 
     rows: Sequence[Mapping[str, object]]
@@ -66,6 +67,7 @@ class TrainingSet:
     answers: Literal["labels", "number"] = "labels"
     task: str = "text-classification"
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    alert_share: float = 0.01
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -49,7 +49,7 @@ class ArrowTargets(Sequence[tuple[str, ...]]):
     def __getitem__(self, place: int | slice) -> tuple[str, ...] | ArrowTargets:
         if isinstance(place, slice):
             return ArrowTargets(self.lists[place])
-        return tuple(self.lists[place].as_py())
+        return tuple(self.lists[place].as_py() or ())  # null where nobody has looked
 
 
 def label_names(targets: Targets) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from volano.models.calibration import Calibration
 from volano.models.rows import ArrowRows
 from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.scoring import LabelOutcomes
+from volano.train.anomalies.budget import alert_share
 from volano.train.calibrate import curve_of
 from volano.train.held_out import HELD_OUT, Marked, write_held_out
 from volano.train.learner import Lesson, TrainingSet
@@ -92,7 +93,7 @@ def train(
     with store.draft() as folder:
         arrays = {**fitted.arrays, **_curve(fitted, marked)}
         write_bundle(folder, fitted.spec, arrays, fitted.files)
-        ids = _read(data, ()).column("id")
+        ids = _read(data, (), needs_target=task.needs_target).column("id")
         answered = _write_reference(folder, fitted, rows, ids)
         write_held_out(folder, marked)
         _write_suspects(folder, marked, ids)
@@ -115,6 +116,8 @@ def train(
 
 def _figures(task: Task, outcomes: Outcomes) -> dict[str, float | None]:
     """What each metric says; None where it says nothing, as of an order where all is one label."""
+    if not len(outcomes):
+        return {}
     found = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
     return {name: value if math.isfinite(value) else None for name, value in found.items()}
 
@@ -126,9 +129,16 @@ def lesson_of(task: Task, data: Dataset) -> Lesson:
         DataError: there are no labelled training rows, or all have the same truth.
     """
     reads = _columns_read(data)
-    table = _read(data, reads)
+    table = _read(data, reads, needs_target=task.needs_target)
     training, validation = (_rows(task, data, reads, _of(table, split)) for split in _LEARNT)
-    _refuse_nothing_to_learn(training, data)
+    if task.needs_target:
+        _refuse_nothing_to_learn(training, data)
+    elif not len(training):
+        raise DataError("there is no training row", where=data.ref, fix="add rows")
+    else:
+        num, days = len(training) + len(validation), float(data.card.get("days", 0.0))
+        share = alert_share(task.labels.alerts, num, days)
+        training = replace(training, alert_share=share)
     by_time = bool(data.card.get("settings", {}).get("split", {}).get("by_time"))
     return Lesson(training, validation, is_forward=by_time)
 
@@ -140,15 +150,17 @@ def _columns_read(data: Dataset) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(named)
 
 
-def _read(data: Dataset, fields: Sequence[str]) -> pa.Table:
-    """The rows with truth, training and then validation rows, each in the order of their ids.
+def _read(data: Dataset, fields: Sequence[str], *, needs_target: bool = True) -> pa.Table:
+    """The rows with truth, all of them where none is needed: training and then validation rows.
 
-    Only these fields are read, and columns that every learner needs: five million rows fit then.
+    Each come in the order of their ids. Only these fields are read, and columns that every learner
+    needs: five million rows fit then.
     """
     file = pq.ParquetFile(data.folder / "examples.parquet", memory_map=True)
     table = file.read(columns=[*_NEEDED, *(f"fields.{name}" for name in fields)])
     is_learnt = pc.is_in(table.column("split"), pa.array(_LEARNT, pa.string()))
-    table = table.filter(pc.and_(is_learnt, pc.is_valid(table.column("target"))))
+    is_known = pc.is_valid(table.column("target"))
+    table = table.filter(pc.and_(is_learnt, is_known) if needs_target else is_learnt)
     # The names of the splits come in this order too.
     return table.sort_by([("split", "ascending"), ("id", "ascending")])
 
@@ -261,7 +273,10 @@ def _write_reference(
     # Held out in folds, every row has come into the last fit; else what was held out came in
     # late, if at all.
     is_late = np.isin(place_M, row_H) & (len(row_H) < len(rows))
-    return outcomes.at(np.flatnonzero(~is_late))
+    is_known: NDArray[np.bool_] = np.ones(size, bool)
+    if isinstance(outcomes, LabelOutcomes) and not outcomes.is_multiple:
+        is_known = outcomes.truth_NC.any(axis=1)  # figures are of rows that somebody has looked at
+    return outcomes.at(np.flatnonzero(~is_late & is_known))
 
 
 def _at(ids: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.ChunkedArray:

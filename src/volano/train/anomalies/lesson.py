@@ -71,9 +71,8 @@ class OddLesson:
         codes_NF = featuriser.codes(ArrowRows(rows.table))
         log.progress("rows are read", len(rows), len(rows))
         truth_NC = truth_of(rows.targets, LABELS)
-        share = float(getattr(rows, "alert_share", 0.01))  # until TrainingSet has the field
         fold_N = _folds(lesson, truth_NC, config.folds, config.seed)
-        return cls(rows, featuriser, codes_NF, fold_N, truth_NC, config.seed, share)
+        return cls(rows, featuriser, codes_NF, fold_N, truth_NC, config.seed, rows.alert_share)
 
     def __len__(self) -> int:
         return len(self.rows)

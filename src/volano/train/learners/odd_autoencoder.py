@@ -17,6 +17,7 @@ from volano.models.reconstruction import Reconstruction
 from volano.train.anomalies.detectors import some
 from volano.train.anomalies.lesson import OddLesson
 from volano.train.anomalies.unlabelled import fit_unlabelled
+from volano.train.config import NEEDS
 
 if TYPE_CHECKING:
     from volano.core.events import Events
