@@ -29,7 +29,7 @@ from turns import DATA, Bench
 from volano.core.nouns import Dataset
 from volano.loop.project import Project
 
-PEER = Path(__file__).parent / "peers" / "autogluon.py"
+PEER = Path(__file__).parent / "peers" / "autogluon_tabular.py"
 METRICS = {"adult": ("roc_auc", "roc_auc"), "telco": ("roc_auc", "roc_auc"),
            "california": ("rmse", "root_mean_squared_error"),
            "bike": ("mae", "mean_absolute_error")}  # fmt: skip

@@ -126,6 +126,22 @@ def test_a_headerless_table_is_read_by_its_last_column(tmp_path: Path) -> None:
     assert guess.fields.target == "Churn"
 
 
+def test_numbers_with_a_decimal_comma_are_seen_and_read(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    rows = [(chance.uniform(20, 200), chance.choice("abc")) for _ in range(200)]
+    body = [f"{a:.1f};{b};{7 * a:.2f}".replace(".", ",") for a, b in rows]
+    guess = guess_project(write(tmp_path, "\n".join(["area;town;rent", *body, ""])))
+    assert guess.source.decimal == "comma"
+    assert guess.choices["decimal"].because == "so numbers are written in area, rent"
+    assert (guess.task, guess.fields.target) == ("tabular-regression", "rent")
+
+
+def test_a_comma_that_groups_thousands_is_no_decimal_comma(tmp_path: Path) -> None:
+    body = [f"{n},5;1,{n:03}.50;a" if n % 2 else f"{n},5;2,{n:03}.25;b" for n in range(100)]
+    guess = guess_project(write(tmp_path, "\n".join(["x;price;label", *body, ""])))
+    assert guess.source.decimal == "point"
+
+
 def test_a_table_without_a_target_says_so(tmp_path: Path) -> None:
     body = [f"K{n},{n * n}.5" for n in range(60)]
     path = write(tmp_path, "\n".join(["name,size", *body, ""]))

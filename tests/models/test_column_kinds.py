@@ -115,21 +115,24 @@ def test_what_somebody_may_have_answered_is_not_missing(cell: object) -> None:
     [("12.5", 12.5), (" 1,234,567.8 ", 1234567.8), ("-1,000", -1000.0), ("12%", 0.12), ("$9", 9.0),
      ("￥1,200.5", 1200.5), ("1200元", 1200.0), ("1e3", 1000.0), ("１２", 12.0), (True, 1.0),
      ("9:30", 34200.0), (datetime.time(9, 30), 34200.0), (datetime.timedelta(hours=1), 3600.0),
-     (Decimal("0.1"), 0.1), (np.int32(4), 4.0)],
+     (Decimal("0.1"), 0.1), (np.int32(4), 4.0), ("35%", 0.35), ("3.5万", 35000.0),
+     ("-1.5 亿元", -150000000.0), ("(1,234.5)", -1234.5), ("1 234 567", 1234567.0),
+     ("1\u202f234.5", 1234.5), ("1'000", 1000.0)],
 )  # fmt: skip
 def test_a_number_is_read_as_people_write_it(cell: object, number: float) -> None:
     assert read_number(cell) == number
 
 
 @pytest.mark.parametrize("cell", ["1_000", "inf", "-Infinity", "12,34", "1,2345", "12 apples",
-                                  "0x10", math.inf, 10**400, [1], {"a": 1}, "1.2.3"])  # fmt: skip
+                                  "0x10", math.inf, 10**400, [1], {"a": 1}, "1.2.3",
+                                  "1 23", "1,234 567", "万", "(x)", "()"])  # fmt: skip
 def test_what_is_no_number_is_none(cell: object) -> None:
     assert math.isnan(read_number(cell))
 
 
 CELLS = st.one_of(
     st.none(), st.floats(), st.integers(-(2**70), 2**70), st.booleans(), st.text(max_size=6),
-    st.sampled_from(["1,234.5", "12%", "?", " 7 ", "1_0", "$3", "NaN", "1e400", "09:15"]),
+    st.sampled_from(["1,234.5", "12%", "?", " 7 ", "1_0", "$3", "NaN", "1e400", "09:15", "2.5万"]),
 )  # fmt: skip
 
 

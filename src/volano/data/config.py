@@ -67,6 +67,8 @@ class SourceConfig(Config):
         columns: the names of the columns, for a file without a header.
         delimiter: what stands between columns, or ``auto``.
         quoting: ``none`` for files in which a quote is only a character, or ``auto``.
+        decimal: ``comma`` where a delimited file writes numbers as 1.234,50; they are then read as
+            1234.50.
         encoding: the character encoding, or ``auto`` (UTF-8, UTF-16, and a guess among the older
             ones of East Asia and of the West).
         sheet: the sheet of a workbook that has several, or the file of a zip file.
@@ -82,6 +84,7 @@ class SourceConfig(Config):
     columns: tuple[str, ...] = ()
     delimiter: str = "auto"
     quoting: Literal["auto", "none"] = "auto"
+    decimal: Literal["point", "comma"] = "point"
     encoding: str = "auto"
     sheet: str = ""
     fetch: FetchConfig = FetchConfig()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from volano.core.encoding import decode
@@ -14,8 +15,10 @@ from volano.data.guess_table import TABLES, guess_table, guess_task
 from volano.data.profiles import NAMES, Column, split_separator
 from volano.data.sources import READERS, join, read_source
 from volano.data.sources.batch import stat_source
+from volano.data.sources.decimals import find_decimal_commas, read_decimal_commas
 from volano.data.sources.files import suffix_of
 from volano.data.steps.texts import detect_language
+from volano.models.column_kinds import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,9 +157,18 @@ def _read(
     header = _header([batch.table[n].to_pylist() for n in batch.table.column_names], named)
     choices["header"] = header
     if header.value == "yes":
-        return known, _first_rows(path, known, readers)
-    columns = tuple(batch.table.column_names)
-    return plain.model_copy(update={"columns": columns}), batch
+        source, batch = known, _first_rows(path, known, readers)
+    else:
+        source = plain.model_copy(update={"columns": tuple(batch.table.column_names)})
+    with_comma = find_decimal_commas(batch.table, is_missing) if source.decimal == "point" else ()
+    if not with_comma:
+        return source, batch
+    because = f"so numbers are written in {', '.join(with_comma)}"
+    choices["decimal"] = Choice("comma", because, LIKELY)
+    return (
+        source.model_copy(update={"decimal": "comma"}),
+        replace(batch, table=read_decimal_commas(batch.table)),
+    )
 
 
 def _first_rows(path: Path, source: SourceConfig, readers: Mapping[str, Reader]) -> Batch:

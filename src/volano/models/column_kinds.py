@@ -76,7 +76,11 @@ _BOOLEANS = {
     for spelt in (word, word.capitalize(), word.upper())
 }
 _CURRENCY = "$€£¥￥"
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,，]\d{3})+(?:\.\d*)?(?:[eE][+-]?\d+)?")
+_UNITS = {"%": 0.01, "％": 0.01, "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8}
+_GROUPING = ",，'’ \u00a0\u2009\u202f"
+_GROUPED = re.compile(
+    rf"[+-]?\d{{1,3}}([{_GROUPING}])\d{{3}}(?:\1\d{{3}})*(?:\.\d*)?(?:[eE][+-]?\d+)?"
+)
 _CLOCK = re.compile(r"(?:(\d{1,6}) days?, )?(\d{1,4}):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?")
 _CODE = re.compile(r"[+-]?0\d+")  # zeros in front mean that it is no quantity
 
@@ -158,11 +162,11 @@ def is_missing(cell: object) -> bool:
 def read_number(cell: object) -> float:
     """The number in a cell; NaN where there is none, or none that is finite.
 
-    True is 1; thousands may be grouped; a currency sign is left out; "5 %" is 0.05. A length of
-    time, or a time of day such as 9:30, is in seconds.
+    True is 1; thousands may be grouped; a currency sign is left out; "5 %" is 0.05, "(5)" is -5,
+    "3.5万" is 35,000. A length of time, or a time of day such as 9:30, is in seconds.
 
-    >>> read_number(" 1,250.50 "), read_number("5%")
-    (1250.5, 0.05)
+    >>> read_number(" 1,250.50 "), read_number("5%"), read_number("1.5亿元")
+    (1250.5, 0.05, 150000000.0)
     """
     if isinstance(cell, float | int):
         try:
@@ -191,7 +195,7 @@ def _number_of_text(text: str) -> float:
 
 
 def _number_with_signs(text: str) -> float:
-    """As people write: a clock, thousands, a currency, a percentage."""
+    """As people write: a clock, thousands, a currency, a percentage, 1.2万, (5) for -5."""
     found = _CLOCK.fullmatch(text)
     if found is not None:
         days, hours, minutes, seconds = (int(found[place] or 0) for place in range(1, 5))
@@ -199,21 +203,25 @@ def _number_with_signs(text: str) -> float:
         whole = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return (whole + parts).total_seconds()
     text = text.replace("−", "-")
+    if text[:1] == "(" and text[-1:] == ")" and text[1:2].isdigit():
+        text = "-" + text[1:-1]  # as bookkeepers write what is owed
     sign = text[0] if text[:1] in ("+", "-") else ""
     bare = text[len(sign) :].lstrip(_CURRENCY).strip() if text else ""
-    percent = bare[-1:] in ("%", "％")
-    bare = sign + (bare[:-1].rstrip() if percent else bare.rstrip(_CURRENCY + "元").rstrip())
-    if "," in bare or "，" in bare:
-        if not _GROUPED.fullmatch(bare):
-            return math.nan
-        bare = bare.replace(",", "").replace("，", "")
+    bare = bare.rstrip(_CURRENCY + "元").rstrip()
+    unit = _UNITS.get(bare[-1:], 1.0)
+    bare = sign + (bare if unit == 1.0 else bare[:-1].rstrip())
+    if _GROUPED.fullmatch(bare):
+        bare = "".join(letter for letter in bare if letter not in _GROUPING)
+    elif "," in bare or "，" in bare:
+        return math.nan
     try:
         number = float(bare)
     except ValueError:
         return math.nan
-    if not math.isfinite(number) or "_" in bare:
+    if "_" in bare:
         return math.nan
-    return number / 100.0 if percent else number
+    number = number * unit if unit >= 1.0 else number / (1.0 / unit)  # 35 % is 0.35 to the digit
+    return number if math.isfinite(number) else math.nan
 
 
 def read_boolean(cell: object) -> float:

@@ -315,3 +315,14 @@ def test_a_large_file_comes_in_batches_with_the_right_lines(tmp_path: Path) -> N
     assert lines == list(range(2, 200_002, 2))
     texts = [text for batch in batches for text in batch.table["text"].to_pylist()]
     assert texts == [f"text {n},\nsecond line" for n in range(100_000)]
+
+
+def test_a_decimal_comma_is_read_where_the_source_says_so(tmp_path: Path) -> None:
+    content = "area;price;day;note\n12,5;1.234,50 €;03.02.2024;a, b\n7;-1 000;04.02.2024;1,x\n"
+    batch = read(tmp_path / "a.csv", content, decimal="comma")
+    assert batch.table["area"].to_pylist() == ["12.5", "7"]
+    assert batch.table["price"].to_pylist() == ["1234.50€", "-1000"]
+    assert batch.table["day"].to_pylist() == ["03.02.2024", "04.02.2024"]
+    assert batch.table["note"].to_pylist() == ["a, b", "1,x"]
+    as_written = read(tmp_path / "a.csv", content)
+    assert as_written.table["area"].to_pylist() == ["12,5", "7"]

@@ -31,6 +31,17 @@ def read_delimited(path: Path, config: SourceConfig) -> Iterator[Batch]:
     Raises:
         DataError: the file is missing, empty, has no row, or names a column twice.
     """
+    batches = _read(path, config)
+    if config.decimal == "point":
+        yield from batches
+        return
+    from volano.data.sources.decimals import read_decimal_commas
+
+    for batch in batches:
+        yield replace(batch, table=read_decimal_commas(batch.table))
+
+
+def _read(path: Path, config: SourceConfig) -> Iterator[Batch]:
     require_file(path)
     encoding = find_encoding(lambda: read_pieces(path), str(path), config.encoding)
     dialect = _find_dialect(path, encoding, config)
