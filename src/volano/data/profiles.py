@@ -6,9 +6,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from volano.data.moments import read_seconds
+from volano.models.column_kinds import read_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +35,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {part: tuple(w.split()) for part, w in _W
 _SEPARATORS = (",", ";", "|", "，", "；", "、", "/")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _SAMPLE = 5_000
+_NEARLY_ALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,9 @@ class Column:
 
     @cached_property
     def is_numeric(self) -> bool:
-        """Whether all filled cells are numbers."""
-        return bool(self.counts) and all(_NUMBER.fullmatch(value) for value in self.counts)
+        """Whether nearly all filled cells are numbers, as people write them."""
+        numbers = sum(count for value, count in self.counts.items() if _is_number(value))
+        return bool(self.counts) and numbers >= _NEARLY_ALL * self.num_filled
 
     @cached_property
     def is_time(self) -> bool:
@@ -97,7 +101,7 @@ class Column:
     @property
     def is_row_number(self) -> bool:
         """Whether it only counts the rows, from any number up."""
-        if not self.is_numeric or any("." in cell or not cell for cell in self.cells):
+        if not all(cell.isdecimal() for cell in self.cells):
             return False
         first = int(self.cells[0])
         return all(int(cell) == first + place for place, cell in enumerate(self.cells))
@@ -111,6 +115,10 @@ class Column:
             if word in words or (word > "\u2e80" and word in name):
                 return 1.0 - 0.5 * place / len(known)
         return 0.0
+
+
+def _is_number(value: str) -> bool:
+    return bool(_NUMBER.fullmatch(value)) or (":" not in value and isfinite(read_number(value)))
 
 
 def split_separator(column: Column) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyarrow as pa
 
+from volano.core.cells import is_missing, read_number
 from volano.core.errors import DataError
 from volano.core.nouns import Answer
 from volano.tasks.numbers import (
@@ -62,13 +63,15 @@ class TabularRegression:
         """
         if isinstance(cell, list | tuple):
             cell = cell[0] if len(cell) == 1 else (None if not cell else str(list(cell)))
-        if cell is None or (isinstance(cell, str) and not cell.strip()):
+        if is_missing(cell):
             return None
-        number = _read_number(cell)
+        number = read_number(cell)
         if math.isnan(number):
-            return None
-        if math.isinf(number):
-            raise _no_number(cell)
+            raise DataError(
+                "{cell!r} is no number",
+                fix="write it with digits and a point, as in 1250.5, or leave it empty",
+                cell=str(cell)[:80],
+            )
         return (number_text(number),)
 
     def today(self, labels: Sequence[str]) -> tuple[str, ...]:
@@ -100,30 +103,3 @@ class TabularRegression:
         if answer.reasons:
             said["reasons"] = [{"text": text, "weight": weight} for text, weight in answer.reasons]
         return said
-
-
-def _read_number(cell: object) -> float:
-    if isinstance(cell, bool):
-        return float(cell)
-    if not isinstance(cell, str):
-        try:
-            return float(cell)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise _no_number(cell) from None
-    text = cell.strip()
-    whole, point, rest = text.partition(".")
-    groups = whole.lstrip("+-").split(",")
-    if len(groups) > 1 and all(len(group) == 3 for group in groups[1:]) and "," not in rest:
-        text = whole.replace(",", "") + point + rest
-    try:
-        return float(text)
-    except ValueError:
-        raise _no_number(cell) from None
-
-
-def _no_number(cell: object) -> DataError:
-    return DataError(
-        "{cell!r} is no number",
-        fix="write it with digits and a point, as in 1250.5, or leave it empty",
-        cell=str(cell)[:80],
-    )
