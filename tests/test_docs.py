@@ -208,13 +208,15 @@ def test_every_block_says_its_language(page: str) -> None:
     assert {block.language for block in blocks_of(page)} <= LANGUAGES
 
 
-@pytest.mark.parametrize("page", ["index.md", "tutorial.md", "automatic.md", "sources.md"])
+@pytest.mark.parametrize(
+    "page", ["index.md", "tutorial.md", "tables.md", "automatic.md", "sources.md"]
+)
 def test_the_chinese_page_has_the_blocks_of_the_english_one(page: str) -> None:
     texts = [[block.text for block in blocks_of(name)] for name in (page, f"zh/{page}")]
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "volano_fasttext.py"])
+@pytest.mark.parametrize("name", ["pyproject.toml", "volano_fasttext.py", "volano_counts.py"])
 def test_the_plugin_that_the_page_shows_is_the_one_that_is_tested(name: str) -> None:
     shown = {block.text for block in blocks_of("plugins.md")}
     assert (ROOT / "tests" / "plugin_example" / name).read_text("utf-8") in shown

@@ -1,9 +1,14 @@
-"""Turn the wheel once on the customers, and ask who of two may leave, with reasons."""
+"""Turn the wheel once, and say which of the test customers may leave first, with reasons.
+
+``python run.py --data FILE`` does it with another table, such as IBM's Telco customers.
+"""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import volano as vl
@@ -12,21 +17,34 @@ HERE = Path(__file__).resolve().parent
 
 
 def main() -> None:
-    if not (HERE / "customers.csv").exists():
-        subprocess.run([sys.executable, HERE / "make_data.py"], check=True)
-    with vl.open(HERE) as project:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="a table of your own; what its columns are is guessed")
+    with vl.open(project_folder(parser.parse_args().data)) as project:
         print(project.turn())
-        new = {
-            "contract": "month-to-month", "months": 2, "internet": "fibre",
-            "payment": "electronic check", "help_calls": 3, "senior": "No", "partner": "No",
-            "monthly": 92.5, "total": 185.0,
-        }  # fmt: skip
-        old = {**new, "contract": "two years", "months": 60, "total": 5400.0, "help_calls": 0}
-        for row in (new, old):
-            answer = project.predict([row], explain=True)[0]
-            print(answer.labels[0], f"{answer.scores['Yes']:.3f} to leave")
+        test = project.find(vl.Dataset, "dataset:latest").labelled("test")
+        rows, truth = test.column("fields").to_pylist(), test.column("target").to_pylist()
+        leaving = Counter(label for [label] in truth).most_common()[-1][0]  # the rarer label
+        answers = project.predictor("model:latest").predict(rows, explain=True)
+        order = sorted(range(len(rows)), key=lambda place: -answers[place].scores[leaving])
+        print(f"\nThe likeliest {leaving!r} of {len(rows)} test rows:")
+        for place in order[:2]:
+            answer = answers[place]
+            print(f"{answer.scores[leaving]:.3f}  (it was {truth[place][0]!r})")
             for text, weight in answer.reasons:
                 print(f"  {weight:+.2f}  {text}")
+
+
+def project_folder(data: str | None) -> Path:
+    """This folder; for a table of your own, a project in ``own``."""
+    if not data:
+        if not (HERE / "customers.csv").exists():
+            subprocess.run([sys.executable, HERE / "make_data.py"], check=True)
+        return HERE
+    folder = HERE / "own" / Path(data).stem
+    if not (folder / "volano.yaml").exists():
+        command = [sys.executable, "-m", "volano", "init", str(folder), "--data", data]
+        subprocess.run(command, check=True)
+    return folder
 
 
 if __name__ == "__main__":

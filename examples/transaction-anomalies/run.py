@@ -16,12 +16,16 @@ def main() -> None:
         subprocess.run([sys.executable, HERE / "make_data.py"], check=True)
     with vl.open(HERE) as project:
         print(project.turn())
-        data = project.find(vl.Dataset, "dataset:latest")
-        rows = data.examples.column("fields").to_pylist()[:2000]
-        answers = project.predict(rows, explain=True)
-        odd = sorted(zip(answers, rows, strict=True), key=lambda one: -one[0].scores["anomaly"])
-        for answer, row in odd[:5]:
-            print(f"{answer.scores['anomaly']:.4f}  {row}")
+        tested = project.find(vl.Dataset, "dataset:latest").rows_in("test")
+        rows, truth = (tested.column(name).to_pylist() for name in ("fields", "target"))
+        answers = project.predict(rows)
+        alerts = sum(answer.labels == ("anomaly",) for answer in answers)
+        print(f"{alerts} alerts among {len(rows)} test rows; the oddest:")
+        odd = sorted(range(len(rows)), key=lambda row: -answers[row].scores["anomaly"])[:5]
+        for row in odd:
+            answer = project.predict([rows[row]], explain=True)[0]
+            found = f"it was {truth[row][0]!r}" if truth[row] else "nobody has looked"
+            print(f"{answer.scores['anomaly']:.4f}  ({found})")
             print("  " + "; ".join(text for text, _ in answer.reasons[:3]))
 
 

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from volano.core.errors import UserError
@@ -10,8 +17,19 @@ from volano.core.hooks import Hub
 from volano.loop.plugins import _load, load_hub
 from volano.tasks import TextClassification
 
-if TYPE_CHECKING:
-    from pathlib import Path
+COUNTS = Path(__file__).parents[1] / "plugin_example" / "volano_counts.py"
+TURN = """
+import json, sys
+import volano
+
+with volano.open(".") as project:
+    verdict = project.turn().verdict
+    (answer,) = project.predict([{"staff": 4, "weather": "sun", "fare": 7}], explain=True)
+    report = project.evaluate().body
+told = {"decision": verdict.decision, "metric": verdict.metric, "value": answer.value,
+        "weights": [weight for _, weight in answer.reasons], "scored": list(report["metrics"])}
+json.dump(told, sys.stdout)
+"""
 
 
 def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> Any:
@@ -65,3 +83,38 @@ def test_two_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     with pytest.raises(UserError, match="two plugins register the learner 'linear'"):
         _load(entry(tmp_path, monkeypatch, code), hub)
+
+
+@pytest.mark.slow
+def test_a_kind_of_work_of_a_plugin_goes_through_the_whole_wheel(tmp_path: Path) -> None:
+    """In a process of its own, since a hub is made once."""
+    shutil.copy(COUNTS, tmp_path)
+    about = tmp_path / "volano_counts-0.1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: volano-counts\nVersion: 0.1.0\n")
+    (about / "entry_points.txt").write_text("[volano.plugins]\ncounts = volano_counts\n")
+    rng = np.random.default_rng(0)
+    people, skies = rng.integers(1, 9, 400), rng.choice(["sun", "rain"], 400)
+    visits = rng.poisson(people * np.where(skies == "sun", 3.0, 1.0))
+    fares = rng.uniform(5.0, 9.0, 400).round(3)  # so that hardly two rows are equal
+    rows = [",".join(map(str, row)) for row in zip(people, skies, fares, visits, strict=True)]
+    (tmp_path / "visits.csv").write_text("\n".join(["staff,weather,fare,visits", *rows]))
+    (tmp_path / "volano.yaml").write_text(
+        "task: count-regression\neffort: quick\n"
+        "data: {sources: [{path: visits.csv}], fields: {target: visits}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", TURN],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["decision"] == "PROMOTE"
+    assert told["metric"] == "deviance"
+    assert {"deviance", "mae"} <= set(told["scored"])
+    assert told["value"] == pytest.approx(12.0, abs=3.0)
+    assert sum(told["weights"]) == pytest.approx(told["value"])
