@@ -1,8 +1,8 @@
 """Anomalies: our learners beside scikit-learn's Isolation Forest, and KDD99 with 1 % of its labels.
 
-``python -m benchmarks.anomalies --data /work/shared/data``: on each ADBench set all learn from all
-rows without labels and answer the same rows (area under the ROC curve, average precision). The
-make-up of ``odd`` was chosen on other sets (``--sets chosen-on``), not on these.
+``python benchmarks/anomalies.py``: on each ADBench set all learn from all rows without labels and
+answer the same rows (area under the ROC curve, average precision); then KDD99. The make-up of
+``odd`` was chosen on other sets (``--sets chosen-on``), not on these.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from turns import DATA
 
 from volano.core.events import Events
 from volano.models.predictor import Predictor
@@ -32,13 +33,11 @@ if TYPE_CHECKING:
     from volano.train.learner import Fitted, Learner
 
 Table = tuple[str, pa.Table, np.ndarray[Any, np.dtype[np.bool_]]]
-_LEARNERS: tuple[Learner, ...] = (
-    TAILS,
-    FOREST,
+_LEARNERS: tuple[Learner, ...] = (TAILS, FOREST, ODD)
+_PARTS: tuple[Learner, ...] = (
     OddDetectors("neighbours", ("neighbours",)),
     OddDetectors("tails+forest", ("tails", "forest")),
     OddDetectors("all three", ("tails", "forest", "neighbours")),
-    ODD,
 )
 
 
@@ -55,15 +54,20 @@ class Figures:
 def main() -> None:
     """Print a line for each set and learner, then means."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("/work/shared/data"))
-    parser.add_argument("--sets", choices=("adbench", "chosen-on", "kdd"), default="adbench")
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--sets", choices=("adbench", "chosen-on", "kdd"), default="")
+    parser.add_argument("--parts", action="store_true", help="also other make-ups of odd")
     parser.add_argument("--autoencoder", action="store_true")
     asked = parser.parse_args()
-    if asked.sets == "kdd":
+    if asked.sets != "kdd":
+        _compare_all(asked)
+    if asked.sets in ("", "kdd"):
         _kdd_with_few_labels(asked.data)
-        return
-    tables = _adbench(asked.data) if asked.sets == "adbench" else _chosen_on(asked.data)
-    learners = (*_LEARNERS, AUTOENCODER) if asked.autoencoder else _LEARNERS
+
+
+def _compare_all(asked: argparse.Namespace) -> None:
+    tables = _chosen_on(asked.data) if asked.sets == "chosen-on" else _adbench(asked.data)
+    learners = (*_LEARNERS, *_PARTS * asked.parts, *(AUTOENCODER,) * asked.autoencoder)
     found: dict[str, list[Figures]] = {}
     for name, table, truth_N in tables:
         print(f"{name}: {len(table):,} rows, {truth_N.mean():.2%} anomalies", flush=True)

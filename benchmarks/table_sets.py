@@ -88,6 +88,7 @@ def bike(data: Path, scratch: Path) -> Iterator[Table]:
         "cnt",
         "tabular-regression",
         ("casual", "registered", "instant"),
+        ("prepare.split.by_time=true",),  # as ``init`` says for a table with a time
     )
 
 

@@ -1,6 +1,6 @@
 """AutoGluon-tabular on a training and a test file, in an environment of its own.
 
-    python benchmarks/peers/autogluon_tabular.py train.csv test.csv TARGET METRIC SECONDS PRESET FOLDER
+    python benchmarks/peers/autogluon_tabular.py TRAIN TEST TARGET METRIC SECONDS PRESET FOLDER
 
 Prints one line of JSON: its figure on the test rows, seconds of fitting, milliseconds for a row.
 """

@@ -121,6 +121,15 @@ def test_a_hostile_text_is_shown_as_text_wherever_it_stands() -> None:
     assert outline.options()[0]["yAxis"]["data"] == [HOSTILE]
 
 
+def test_only_a_word_that_is_too_long_for_a_column_may_be_broken() -> None:
+    digest = "0" * 40
+    html = render(page_of(Table(("column", "hash"), (("past_delays", digest),))))
+    assert "<td>past_delays</td>" in html
+    assert f'<td class="breaks">{digest}</td>' in html
+    style = (ROOM / "page.css").read_text("utf-8")
+    assert "td.breaks { overflow-wrap: anywhere; }" in style
+
+
 def test_the_policy_forbids_the_network_and_allows_two_scripts_by_their_hash() -> None:
     outline = Outline(render(page_of(chart())))
     metas = [attrs for tag, attrs in outline.elements if tag == "meta"]

@@ -8,6 +8,8 @@ import pytest
 from volano.core.errors import DataError
 from volano.data import SourceConfig
 from volano.data.guess import guess_project
+from volano.tasks import TabularClassification, TabularRegression, TextClassification
+from volano.tasks.anomaly_detection import AnomalyDetection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,9 +75,9 @@ def test_a_table_with_a_number_is_understood_and_parts_of_the_number_are_ignored
 
 def test_the_kind_of_work_may_be_said(tmp_path: Path) -> None:
     path = write(tmp_path, churn())
-    guess = guess_project(path, task="tabular-regression")
+    guess = guess_project(path, task=TabularRegression())
     assert guess.fields.target == "spent"
-    assert guess_project(path, task="text-classification", text="plan").fields.text == "plan"
+    assert guess_project(path, task=TextClassification(), text="plan").fields.text == "plan"
     assert guess_project(path, text="plan").task == "text-classification"
 
 
@@ -136,6 +138,13 @@ def test_numbers_with_a_decimal_comma_are_seen_and_read(tmp_path: Path) -> None:
     assert (guess.task, guess.fields.target) == ("tabular-regression", "rent")
 
 
+def test_a_target_of_which_each_row_differs_is_doubted(tmp_path: Path) -> None:
+    body = [f"{n},{n % 7},code {n * 7919:x}" for n in range(100)]
+    path = write(tmp_path, "\n".join(["a,b,label", *body, ""]))
+    guess = guess_project(path, task=TabularClassification(), target="label")
+    assert any("100 different labels in 100 rows" in doubt for doubt in guess.doubts)
+
+
 def test_a_comma_that_groups_thousands_is_no_decimal_comma(tmp_path: Path) -> None:
     body = [f"{n},5;1,{n:03}.50;a" if n % 2 else f"{n},5;2,{n:03}.25;b" for n in range(100)]
     guess = guess_project(write(tmp_path, "\n".join(["x;price;label", *body, ""])))
@@ -146,7 +155,7 @@ def test_a_table_without_a_target_says_so(tmp_path: Path) -> None:
     body = [f"K{n},{n * n}.5" for n in range(60)]
     path = write(tmp_path, "\n".join(["name,size", *body, ""]))
     with pytest.raises(DataError, match="looks like a target of tabular-classification"):
-        guess_project(path, task="tabular-classification")
+        guess_project(path, task=TabularClassification())
 
 
 @pytest.mark.data
@@ -174,3 +183,33 @@ def test_real_tables_are_understood(
     assert (guess.task, guess.fields.target) == (f"tabular-{task}", target)
     assert guess.fields.ignore == ignore
     assert guess.doubts == ()
+
+
+def looked(checked: str = "checked", said: tuple[str, str] = ("ok", "fraud")) -> str:
+    chance = random.Random(1)
+    lines = [f"at,amount,new_shop,{checked}"]
+    for n in range(400):
+        label = chance.choices(["", *said], [90, 8, 2])[0]
+        cells = (chance.gauss(50, 9), chance.choice(["yes", "no"]), label)
+        lines.append(f"2025-03-{1 + n % 28:02d},{cells[0]:.2f},{cells[1]},{cells[2]}")
+    return "\n".join([*lines, ""])
+
+
+def test_anomalies_need_no_target_and_a_yes_or_no_of_anything_is_none(tmp_path: Path) -> None:
+    bare = "\n".join(line.rpartition(",")[0] for line in looked().splitlines())
+    guess = guess_project(write(tmp_path, bare), task=AnomalyDetection())
+    assert (guess.fields.target, guess.labels, guess.normal) == ("", (), "")
+    assert guess.fields.time == "at"
+    assert "none is needed" in guess.doubts[0]
+
+
+def test_the_column_that_says_what_was_found_is_the_target_of_anomalies(tmp_path: Path) -> None:
+    guess = guess_project(write(tmp_path, looked()), task=AnomalyDetection())
+    assert (guess.fields.target, guess.normal) == ("checked", "")
+    guess = guess_project(
+        write(tmp_path, looked("is_fraud", ("no", "yes"))), task=AnomalyDetection()
+    )
+    assert guess.fields.target == "is_fraud"
+    kinds = looked("kind", ("normal.", "smurf."))
+    guess = guess_project(write(tmp_path, kinds), target="kind", task=AnomalyDetection())
+    assert (guess.fields.target, guess.normal) == ("kind", "normal.")

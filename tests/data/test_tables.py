@@ -17,9 +17,17 @@ from volano.core.nouns import Dataset
 from volano.data import SourceConfig
 from volano.data.erasing import Person, find_person, write_without
 from volano.data.memory import SPLITS
+from volano.data.report import data_page
 from volano.data.steps.old_skills import OLD_SKILLS
 from volano.store.subjects import hash_subject
-from volano.tasks import LabelsConfig, TabularClassification, TabularRegression, TextClassification
+from volano.tasks import (
+    AnomalyDetection,
+    LabelsConfig,
+    TabularClassification,
+    TabularRegression,
+    TextClassification,
+)
+from volano.tasks.task import AlertsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -417,3 +425,36 @@ def test_names_and_splits_of_tables_are_those_of_the_first_version(
     source = SourceConfig(path="a.csv", key="id")
     clean = prepare(workshop, collect(workshop, source, task=task, subject="who"), task=task)
     assert hash_json(sorted(map(list, workshop.rows(clean, "id", "split"))))[:16] == name
+
+
+def payments(count: int = 200, *, looked_at: int = 0) -> list[str]:
+    """Rows of two days; the first so many were looked at, every tenth of these a fraud."""
+    chance = random.Random(2)
+    said = [("fraud" if n % 10 == 0 else "ok") if n < looked_at else "" for n in range(count)]
+    return [
+        f"2025-03-{1 + n % 3:02d}T12:00,{chance.gauss(50, 9):.2f},{chance.choice('ab')},{label}"
+        for n, label in enumerate(said)
+    ]
+
+
+@pytest.mark.parametrize("looked_at", [0, 40, 200])
+def test_rows_that_nobody_has_looked_at_are_learnt_from(workshop: Workshop, looked_at: int) -> None:
+    task = AnomalyDetection(LabelsConfig(alerts=AlertsConfig(per_day=2)))
+    write(workshop, payments(looked_at=looked_at), head="at,amount,way,y")
+    found = prepare(workshop, collect(workshop, task=task, time="at"), task=task)
+    splits = found.card["counts"]["splits"]
+    assert splits["none"] == 0 and splits["train"] > splits["test"] > 20
+    assert found.card["counts"]["labelled"] == looked_at
+    assert found.labelled("test").num_rows == pytest.approx(looked_at / 5, abs=2)
+    assert found.card["days"] == 2.0
+    assert ("none is needed" in notes(found)) == (looked_at < 200)
+    page = data_page(found, task, "zh")
+    assert "有标签的行" in str(page.to_dict())
+
+
+def test_alerts_by_the_day_need_a_time(workshop: Workshop) -> None:
+    task = AnomalyDetection(LabelsConfig(alerts=AlertsConfig(per_day=2)))
+    write(workshop, payments(), head="at,amount,way,y")
+    with pytest.raises(ConfigError, match="no column says when") as told:
+        collect(workshop, task=task)
+    assert told.value.where == "labels.alerts.per_day"

@@ -46,11 +46,11 @@ class Loans:
     failed: Sequence[str]
     price: Sequence[float]
 
-    def targets(self, answers: str) -> list[list[str]]:
-        """As examples carry them."""
+    def targets(self, answers: str) -> list[list[str] | None]:
+        """As examples carry them; None where ``failed`` is empty."""
         if answers == "number":
             return [[number_text(price)] for price in self.price]
-        return [[failed] for failed in self.failed]
+        return [[failed] if failed else None for failed in self.failed]
 
     def at(self, places: slice) -> Loans:
         """Those of a stretch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from volano.core.errors import ConfigError
 from volano.core.nouns import Report, Verdict
 from volano.evals.config import FairnessConfig
 from volano.evals.erasing import write_without
-from volano.evals.fairness import compare_groups, measure_fairness, positive_label
+from volano.evals.fairness import compare_groups, measure_fairness
 from volano.evals.page import Findings, report_page
+from volano.tasks.group_rates import positive_label
 from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.resampling import Draws
 from volano.tasks.scoring import LabelOutcomes
@@ -212,6 +214,30 @@ def test_the_page_shows_rates_gaps_and_limits(report: Report, data: Dataset) -> 
     chinese = section(report, data, [check], "zh")
     assert "选中率" in chinese
     assert "Selection rate" not in chinese
+
+
+MITIGATED = {
+    "method": "thresholds",
+    "fields": ["sex"],
+    "rows": 4000,
+    "without": {"gaps": {"selection_rate": 0.182}, "metrics": {"accuracy": 0.873, "brier": 0.1}},
+    "with": {"gaps": {"selection_rate": 0.004}, "metrics": {"accuracy": 0.848, "brier": 0.2}},
+}
+
+
+def test_the_page_shows_what_mitigation_cost(tables: Tables, data: Dataset) -> None:
+    model = tables.model(TRAIN)
+    told = replace(model, card={**model.card, "training": {"mitigation": MITIGATED}})
+    report = tables.report(told, data, config=ASKED)
+    shown = section(report, data)
+    for text in ("What mitigation cost: thresholds by sex, on 4,000 rows held out of training",
+                 '"Selection rate", "0.182", "0.004", "-0.178"',
+                 '"Accuracy", "0.873", "0.848", "-0.025"'):  # fmt: skip
+        assert text in shown
+    chinese = section(report, data, language="zh")
+    assert "缓解不公平的代价" in chinese
+    assert "mitigation" not in chinese
+    assert "What mitigation cost" not in section(tables.report(model, data, config=ASKED), data)
 
 
 def test_a_group_that_nobody_is_left_of_is_gone(report: Report, tmp_path: Path) -> None:

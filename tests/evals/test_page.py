@@ -13,7 +13,7 @@ from tests.tiny import tiny_rows
 from volano import evals
 from volano.core.nouns import Estimate, Verdict
 from volano.core.pages import render
-from volano.evals import fairness, findings, page, robustness, serving
+from volano.evals import drift, fairness, findings, page, robustness, serving
 from volano.evals.page import Findings, report_page
 from volano.tasks import LabelsConfig, TextClassification
 
@@ -173,6 +173,7 @@ def test_every_text_that_is_said_has_a_chinese_one() -> None:
     named = (
         findings._METRICS, findings._FIELDS, findings._VALUES, serving.LIMITS, robustness._TITLES,
         robustness._RULES, robustness._NOTES, robustness._CALM, fairness._TITLES, fairness._STATES,
+        drift._ASPECTS, drift._PARTS,
     )  # fmt: skip
     told = {text for texts in named for text in texts.values()} | {serving._GAP_OF_NUMBERS}
     for path in room.glob("*.py"):

@@ -180,6 +180,18 @@ def test_effects_are_those_of_asking_again(tables: Tables, data: Dataset, report
     assert job["driver"] == pytest.approx(predictor.scores(rows)[:, 1].mean())
 
 
+def test_effects_are_at_round_values_and_at_levels_of_several(tables: Tables) -> None:
+    """A report outlives its rows, so it steps through no person's cells."""
+    job = ["astronaut" if place < 4 else "clerk" for place in range(200)]
+    table = TEST.table.set_column(2, "job", pa.array(job))
+    data = tables.data(TRAIN, Loans(table, TEST.failed, TEST.price))
+    report = tables.report(tables.model(TRAIN, engine="trees"), data)
+    effects = {effect["column"]: effect for effect in report.body["importance"]["effects"]}
+    assert len(effects["income"]["values"]) > 5
+    assert not set(effects["income"]["values"]) & set(table["income"].to_pylist())
+    assert "astronaut" not in json.dumps(report.body["importance"])
+
+
 def test_a_column_that_is_mostly_one_number_is_stepped_over_the_others(tables: Tables) -> None:
     income = [0.0 if place % 10 else 500.0 * place for place in range(200)]
     table = TEST.table.set_column(1, "income", pa.array(income))

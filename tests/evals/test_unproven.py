@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.evals.tables import REGRESSION, Tables, loans
+from tests.evals.tables import REGRESSION, Loans, Tables, loans
 
 from volano.core.errors import DataError
 from volano.core.nouns import Verdict
@@ -57,6 +57,27 @@ def test_a_report_without_truth_says_what_an_answer_costs_and_proves_nothing(
     titles = [section.title for section in shown.sections]
     assert not {"Metrics", "Labels", "Calibration", "Worst errors", "Robustness"} & set(titles)
     assert "Cost and parity" in titles
+
+
+def test_a_few_labels_prove_nothing_either(tables: Tables) -> None:
+    failed = [label if place < 40 else "" for place, label in enumerate(TEST.failed)]
+    few = [place for place, label in enumerate(failed) if label == "yes"][4:]
+    seen = Loans(
+        TEST.table, ["" if n in few else label for n, label in enumerate(failed)], TEST.price
+    )
+    model, data = tables.model(TRAIN), tables.data(TRAIN, seen)
+    report = tables.report(model, data, Untold())
+    known = sum(map(bool, seen.failed))
+    assert report.body["proven"] is False
+    assert report.body["looked_at"] == {"rows": 100, "known": known}
+    assert f"{known} test examples have a label, too few" in str(report)
+    verdict = judge(GateConfig(latency_ms=10_000), Untold(), *scored_pair(Untold(), report, None))
+    assert verdict.checks["proven"] is False
+    # A second one like it has a champion to be compared with, and no truth to do it by.
+    other = tables.report(tables.model(ALL.at(slice(0, 150))), data, Untold())
+    found = Findings(other, verdict, report, champion=report, metric="roc_auc", data=data)
+    told = json.dumps(report_page(found, "x", "en").to_dict())
+    assert f"{known} test examples have a label, too few" in told
 
 
 def test_with_truth_it_is_scored_like_any_other(tables: Tables) -> None:

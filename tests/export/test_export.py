@@ -144,7 +144,7 @@ def test_the_smaller_form_is_served_where_parity_holds(trained: Path, store: Art
     assert 0 < served.card["parity"]["logit_gap"] < 0.02
     assert read_arrays(served.folder)[WEIGHTS].dtype == np.float16
     assert sorted(path.name for path in served.folder.iterdir()) == [
-        "card.json", "manifest.json", "model.json", "weights.safetensors",
+        "card.json", "manifest.json", "model.json", "statistics.json", "weights.safetensors",
     ]  # fmt: skip
     rows = [{"body": "my parcel is late"}, {"body": "怎么退款"}]
     near = Predictor.load(served.folder).scores(rows) - Predictor.load(native.folder).scores(rows)

@@ -80,6 +80,8 @@ def test_doubt_comes_first_and_the_same_input_is_asked_once(
         ({"labels": ["a"], "scores": {"a": 0.9, "b": 0.5}}, 1.0, 1.0),
         ({"labels": [], "scores": {"a": 0.01, "b": 0.02}}, 0.0, 0.1),
         ({"label": None, "scores": {}}, 1.0, 1.0),
+        ({"label": "normal", "scores": {"anomaly": 0.97}, "score": 0.97}, 0.97, 0.97),
+        ({"label": "normal", "scores": {"anomaly": 0.5}, "score": 0.5}, 0.5, 0.5),
     ],
 )
 def test_unsureness_reads_margins(output: dict[str, object], low: float, high: float) -> None:

@@ -315,3 +315,20 @@ def test_a_column_of_a_table_may_have_the_name_of_a_setting(tmp_path: Path) -> N
     text = start_project(tmp_path / "p", Said(tmp_path / "rows.csv", target="edible")).text
     assert config_of(tmp_path / "p").data.fields.ignore == ("metric",)
     assert text.count("it only counts the rows") == 1
+
+
+def test_a_project_of_anomalies_needs_no_target_and_names_its_budget(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    lines = [
+        f"{rng.gauss(9, 2):.2f},{rng.choice('abc')},{rng.choice(['yes', 'no'])}" for _ in range(90)
+    ]
+    file = tmp_path / "rows.csv"
+    file.write_text("\n".join(["amount,way,is_new", *lines, ""]), "utf-8")
+    test = tmp_path / "test.csv"
+    test.write_text("amount,way,is_new\n9.5,a,no\n", "utf-8")
+    started = start_project(tmp_path / "odd", Said(file, test, task="anomaly-detection"))
+    config = config_of(tmp_path / "odd")
+    assert config.data.fields.target == ""
+    assert config.labels.alerts.share == 0.01 and "share: 0.01" in started.text
+    assert config.data.sources[1].split == "test"
+    assert any("none is needed" in one for one in started.unsure)

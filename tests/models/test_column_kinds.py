@@ -11,14 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from volano.core.cells import is_missing, read_boolean, read_number
 from volano.core.errors import Term
-from volano.models.column_kinds import (
-    is_missing,
-    kinds_of,
-    read_boolean,
-    read_number,
-    read_numbers,
-)
+from volano.models.column_kinds import kinds_of, read_numbers
 from volano.models.dates import read_date, says_day_first
 
 RNG = np.random.default_rng(0)

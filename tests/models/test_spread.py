@@ -43,6 +43,20 @@ def test_of_too_few_rows_the_farthest_errors_are_the_ends(num: int) -> None:
     assert (truth <= high + 1e-9).all()
 
 
+def test_an_even_interval_does_not_lean_to_the_side_of_one_stretch_of_time() -> None:
+    """Held-out rows were all answered too low; later ones may be answered too high."""
+    rng = np.random.default_rng(0)
+    value = rng.uniform(1, 100, 1000)
+    error = np.abs(rng.normal(10, 5, 1000))
+    spread = Spread.fit(value, value + error, is_even=True)
+    np.testing.assert_array_equal(spread.low_B, -spread.high_B)
+    assert covered(spread, value, value + error).mean() == pytest.approx(0.9, abs=0.02)
+    assert covered(spread, value, value - error).mean() == pytest.approx(0.9, abs=0.02)
+    assert covered(Spread.fit(value, value + error), value, value - error).mean() < 0.1
+    few = Spread.fit(value[:3], value[:3] + error[:3], is_even=True)
+    assert few.high_B == pytest.approx(error[:3].max())
+
+
 def test_no_rows_make_no_interval() -> None:
     with pytest.raises(ValueError, match="held out"):
         Spread.fit(np.zeros(0), np.zeros(0))

@@ -141,6 +141,18 @@ def test_rare_levels_are_merged_and_a_new_one_is_read_as_rare() -> None:
     assert not whole.dense([{"city": "never seen"}]).any()
 
 
+def test_a_level_that_one_person_alone_has_is_not_named() -> None:
+    table = pa.table({"works": ["mill", "bank", "Own Firm"] * 30})
+    units = np.array([n if n % 3 else 0 for n in range(90)])
+    units[2::3] = 7  # all rows of "Own Firm"
+    units[0::3] = np.arange(30) % 2  # two people at the mill
+    fitted = TableFeaturiser.fit(table, ["works"], {}, units)
+    assert fitted.columns[0].levels == ("bank", "mill")
+    assert code(fitted, works="own firm") == code(fitted, works="never seen") == 2.0
+    assert "own firm" not in json.dumps(fitted.settings())
+    assert TableFeaturiser.fit(table, ["works"]).columns[0].levels == ("bank", "mill", "own firm")
+
+
 def test_a_missing_level_is_a_level_where_training_rows_lacked_it() -> None:
     fitted = fit(city=["a", "b", "?"] * 30)
     assert code(fitted, city=None) == code(fitted, city=" ") == code(fitted) == 2.0

@@ -1,10 +1,13 @@
 """Metrics of an order, and what mistakes cost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics as known
 
 from volano.core.errors import ConfigError
+from volano.loop.paired import compare
 from volano.tasks import LabelsConfig, TabularClassification, TextClassification
 from volano.tasks.costs import cost_matrix
 from volano.tasks.ranking import AVERAGE_PRECISION, ROC_AUC
@@ -122,3 +125,22 @@ def test_a_slice_asks_about_the_same_label_as_the_whole() -> None:
     part = found.at(np.concatenate([true, np.flatnonzero(~found.truth_NC[:, 1])[:20]]))
     expected = known.average_precision_score(part.truth_NC[:, 1], part.scores_NC[:, 1])
     assert AVERAGE_PRECISION.of(part) == pytest.approx(expected, abs=1e-12)
+
+
+def test_one_answer_for_all_is_in_the_middle_of_the_order() -> None:
+    """Else swapping a model with a guess by a coin would say that few rare rows prove nothing."""
+    found = two(60, rare=0.15)
+    same = replace(found, scores_NC=np.full_like(found.scores_NC, 0.5))
+    bins = ROC_AUC.parts(same).reshape(60, 2, -1).sum(axis=(0, 1))
+    assert np.flatnonzero(bins).tolist() == [len(bins) // 2]
+
+
+def test_a_model_that_knows_a_few_rare_rows_beats_guessing() -> None:
+    truth = np.zeros((67, 2), bool)
+    truth[:8, 0], truth[8:, 1] = True, True
+    score = np.linspace(1.0, 0.0, 67)
+    ours = LabelOutcomes(("odd", "fine"), truth, truth, np.stack([score, 1 - score], 1), False)
+    guess = replace(ours, scores_NC=np.full((67, 2), [0.12, 0.88]))
+    assert compare(ROC_AUC, ours, guess, Draws(np.arange(67), 1000, 0)).is_better
+    luck = replace(ours, scores_NC=ours.scores_NC[np.random.default_rng(1).permutation(67)])
+    assert not compare(ROC_AUC, luck, guess, Draws(np.arange(67), 1000, 0)).is_better

@@ -190,6 +190,22 @@ def test_labels_teach_what_is_no_oddity(tmp_path: Path) -> None:
     assert fitted.reference(range(3000)).arrays()["decided"][:, 0].mean() <= 0.015
 
 
+def test_reasons_and_scores_are_of_the_anomaly_whatever_the_answer(
+    learnt: Any, tmp_path: Path
+) -> None:
+    found = load(learnt["odd"], tmp_path)
+    answers = found.predict(TABLE.to_pylist()[:20], explain=True)
+    assert {answer.labels for answer in answers} == {("normal",)}
+    assert {answer.explained for answer in answers} == {"anomaly"}
+    for answer in answers:
+        score = answer.scores["anomaly"]
+        total = sum(weight for _, weight in answer.reasons)
+        assert total == pytest.approx(np.log(score / (1 - score)), abs=1e-9)
+    told = found.answer_table(ArrowRows(TABLE[:20]))
+    assert told["score"].to_pylist() == [answer.scores["anomaly"] for answer in answers]
+    assert told["label"].to_pylist() == ["normal"] * 20
+
+
 def test_too_few_labels_are_refused_with_a_way_out() -> None:
     targets = [("normal",)] * 100 + [()] * (NUM - 105) + [("anomaly",)] * 5
     with pytest.raises(DataError, match="5 anomalies and 100 normal rows"):
@@ -208,7 +224,8 @@ def test_columns_that_tell_nothing_are_no_error(tmp_path: Path) -> None:
 def test_a_budget_a_day_is_a_share_of_the_rows_of_these_days() -> None:
     assert alert_share(AlertsConfig(per_day=5), 10_000, 20.0) == 0.01
     assert alert_share(AlertsConfig(share=0.02), 10_000, 20.0) == 0.02
-    assert alert_share(AlertsConfig(per_day=5, share=0.03), 10_000, 0.0) == 0.03
+    with pytest.raises(DataError, match="no training row has a time"):
+        alert_share(AlertsConfig(per_day=5, share=0.03), 10_000, 0.0)
 
 
 def test_a_crowd_of_equal_rows_that_breaks_the_budget_is_not_called() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from tests.tiny import tiny_project, tiny_rows
 
 from volano.core.errors import ConfigError, DataError
 from volano.core.nouns import Model
+from volano.export.config import ExportConfig
+from volano.export.export import export
+from volano.models.statistics import STATISTICS, Statistics
 from volano.tasks.scoring import CLASSIFICATION_METRICS, LabelOutcomes
 from volano.tasks.text_classification import TextClassification
 from volano.train.choose import choose, why_stop
@@ -49,6 +53,23 @@ def data(project: Project) -> Dataset:
 @pytest.fixture(scope="module")
 def native(project: Project, data: Dataset) -> Model:
     return train(QUICK, project.task, data, Plan(LINEAR), project.store, project.events)
+
+
+def test_what_the_rows_were_like_lies_beside_the_model_and_what_is_exported(
+    project: Project, native: Model
+) -> None:
+    told = Statistics.read(native.folder)
+    assert told is not None
+    assert told.num_rows == told.num_sampled == native.card["training"]["rows"]
+    assert [(one.column, one.aspect) for one in told.columns] == [
+        ("body", "length"), ("body", "language"),
+    ]  # fmt: skip
+    assert [one.aspect for one in told.answers] == ["label", "confidence"]
+    assert set(told.answers[0].levels) == set(native.card["labels"])
+    served = export(ExportConfig(), native, project.store, project.events)
+    assert Statistics.read(served.folder) == told
+    manifest = json.loads((served.folder / "manifest.json").read_text())
+    assert STATISTICS in manifest["outside"]  # it alters no answer, so it is no part of the name
 
 
 def test_a_native_model_says_how_it_was_made(native: Model, data: Dataset) -> None:

@@ -219,7 +219,7 @@ class Report(Artifact):
         ]
         lines += _figures(self.metrics, guess)
         if not body.get("proven", True):
-            lines.append("  unproven: there is no truth to compare its answers with")
+            lines.append(f"  unproven: {_unproven(body)}")
         cost = body.get("cost", {})
         if "p95_ms" in cost:
             lines.append(
@@ -229,17 +229,26 @@ class Report(Artifact):
         return "\n".join(lines)
 
 
-# Those of the metrics that stand on a screen, in this order.
+# Those of the metrics that stand on a screen, in this order; a plugin's come after them.
 _ON_SCREEN = (
-    "roc_auc", "average_precision", "accuracy", "macro_f1", "log_loss", "calibration_error", "cost",
-    "rmse", "mae", "r2", "coverage",
+    "roc_auc", "average_precision", "precision_at_budget", "recall_at_budget", "accuracy",
+    "macro_f1", "log_loss", "calibration_error", "cost", "rmse", "mae", "r2", "coverage",
 )  # fmt: skip
+_ON_PAGES = ("micro_f1", "macro_precision", "macro_recall", "brier", "pinball")  # and there alone
 _IN_UNITS = ("rmse", "mae")  # of the number that is answered, large or tiny as it may be
+
+
+def _unproven(body: Mapping[str, Any]) -> str:
+    num = body.get("looked_at", {}).get("known", 0)
+    if not num:
+        return "there is no truth to compare its answers with"
+    return f"{num:,} test examples have a label, too few to compare its answers with"
 
 
 def _figures(metrics: Mapping[str, Estimate], guess: Mapping[str, float]) -> list[str]:
     lines = []
-    for name in (name for name in _ON_SCREEN if name in metrics):
+    known = [name for name in _ON_SCREEN if name in metrics]
+    for name in (*known, *(name for name in metrics if name not in (*known, *_ON_PAGES))):
         one = metrics[name]
         size = one.value if name in _IN_UNITS else 1.0
         value, low, high = (_figure(number, size) for number in (one.value, one.low, one.high))
@@ -321,6 +330,7 @@ class Answer:
         value: the number; None for labels.
         low: low end of the interval that holds the truth nine times in ten.
         high: its high end.
+        explained: the label whose score the reasons add up to.
     """
 
     labels: tuple[str, ...]
@@ -332,6 +342,7 @@ class Answer:
     value: float | None = None
     low: float | None = None
     high: float | None = None
+    explained: str = ""
 
     @classmethod
     def of_number(

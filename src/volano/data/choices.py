@@ -40,6 +40,8 @@ class Guess:
         separator: between several labels in a cell; empty for one label.
         names: the file that names numbered labels, beside the data; empty for none.
         unknown: the label that means "none of these"; empty for none.
+        normal: the label of what is as it should be, where anomalies are looked for and its name
+            does not say so; empty for none.
         labels: all labels found.
         language: of most texts.
         num_rows: rows that were looked at.
@@ -56,6 +58,7 @@ class Guess:
     separator: str = ""
     names: str = ""
     unknown: str = ""
+    normal: str = ""
     labels: tuple[str, ...] = ()
     language: str = "en"
     num_rows: int = 0

@@ -59,7 +59,11 @@ __all__ = ["TURN_FACTS", "CollectFeed", "collect"]
 # What a card says about this turn rather than about the rows. The store keeps the first card of a
 # content, so these are read from what ``collect`` and ``prepare`` return, never from an artifact
 # that was opened again.
-TURN_FACTS = ("changes", "feedback", "suppressed")
+TURN_FACTS = ("changes", "feedback", "suppressed", "days")
+_NO_LABEL = "{count} rows have no label; they are kept, and are in no split."
+_NO_LABEL_NEEDED = (
+    "{count} rows have no label; none is needed, and they are learnt from like others."
+)
 _MANY_BROKEN = 0.05
 _SHOWN_BROKEN = 20
 _SHOWN_RAW = 200
@@ -196,11 +200,13 @@ def collect(
         ordered = _in_order(overlay.rows)
         _require_rows(ordered, gathered)
         card = _card(ordered, gathered, kept, reads)
-        findings = _findings(ordered, gathered, card, feed.previous)
+        findings = _findings(ordered, gathered, card, feed.previous, task)
         for finding in findings:
-            events.warn(str(finding))
+            is_plain = finding.kind == "info" and not task.needs_target
+            (events.note if is_plain else events.warn)(str(finding))
         card |= {
             "suppressed": kept.num_suppressed + overlay.num_suppressed,
+            "days": 0.0,  # they are counted over training rows, once there are any
             "changes": count_changes(ordered, said, cells.targets, feed.previous),
             "feedback": {
                 "replaced": overlay.num_replaced,
@@ -431,7 +437,11 @@ def _require_rows(rows: pa.Table, gathered: _Gathered) -> None:
 
 
 def _findings(
-    rows: pa.Table, gathered: _Gathered, card: Mapping[str, Any], previous: Dataset | None
+    rows: pa.Table,
+    gathered: _Gathered,
+    card: Mapping[str, Any],
+    previous: Dataset | None,
+    task: Task,
 ) -> list[Finding]:
     findings = []
     broken = gathered.broken.counts
@@ -459,7 +469,7 @@ def _findings(
         findings.append(Finding("warn", _MISFITS, values))
     unlabelled = card["counts"]["unlabelled"]
     if unlabelled:
-        text = "{count} rows have no label; they are kept, and are in no split."
+        text = _NO_LABEL if task.needs_target else _NO_LABEL_NEEDED
         findings.append(Finding("info", text, {"count": unlabelled}))
     return findings
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from volano.core.cells import is_missing
 from volano.core.encoding import decode
 from volano.core.errors import DataError
 from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
@@ -18,13 +19,13 @@ from volano.data.sources.batch import stat_source
 from volano.data.sources.decimals import find_decimal_commas, read_decimal_commas
 from volano.data.sources.files import suffix_of
 from volano.data.steps.texts import detect_language
-from volano.models.column_kinds import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from volano.data.sources import Batch, Reader
+    from volano.tasks.task import Task
 
 __all__ = ["Choice", "Guess", "guess_project"]
 
@@ -50,7 +51,7 @@ def guess_project(
     source: SourceConfig | None = None,
     text: str | tuple[str, ...] = "",
     target: str = "",
-    task: str = "",
+    task: Task | None = None,
     readers: Mapping[str, Reader] = READERS,
 ) -> Guess:
     """Look at the first rows of a file or folder and guess what a project needs to know about it.
@@ -83,12 +84,13 @@ def guess_project(
             fix="name two columns: --text COLUMN --target COLUMN",
             target=target,
         )
-    if task:
-        choices["task"] = Choice(task, "you named it", 1.0)
+    if task is not None:
+        choices["task"] = Choice(task.name, "you named it", 1.0)
     elif not path.is_dir():
         choices["task"] = guess_task(columns, given, target)
-    if "task" in choices and str(choices["task"].value) in TABLES:
-        return guess_table(path, source, batch, columns, target, choices)
+        task = TABLES.get(str(choices["task"].value))
+    if task is not None and task.input == "columns":
+        return guess_table(source, batch, columns, target, task, choices)
     label = _target(columns, target, given, path)
     choices["target"] = label
     taken = {str(label.value)}
@@ -160,7 +162,9 @@ def _read(
         source, batch = known, _first_rows(path, known, readers)
     else:
         source = plain.model_copy(update={"columns": tuple(batch.table.column_names)})
-    with_comma = find_decimal_commas(batch.table, is_missing) if source.decimal == "point" else ()
+    # With other delimiters "27,5" may as well be two labels; who needs a decimal comma needs ";".
+    is_asked = source.decimal == "point" and delimiter == "semicolon"
+    with_comma = find_decimal_commas(batch.table, is_missing) if is_asked else ()
     if not with_comma:
         return source, batch
     because = f"so numbers are written in {', '.join(with_comma)}"

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volano.core.cells import is_missing
 from volano.core.errors import DataError
 from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
 from volano.data.config import FieldsConfig
 from volano.data.profiles import NAMES, Column
 from volano.data.steps.column_power import Labels, Numbers
 from volano.data.steps.table_leaks import find_leaks
-from volano.models.column_kinds import is_missing, kinds_of, read_numbers
+from volano.models.column_kinds import kinds_of, read_numbers
+from volano.tasks.anomaly_detection import NORMAL, AnomalyDetection
+from volano.tasks.tabular_classification import TabularClassification
+from volano.tasks.tabular_regression import TabularRegression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -25,24 +28,31 @@ if TYPE_CHECKING:
     from volano.data.sources import Batch
     from volano.data.steps.table_leaks import Leak
     from volano.models.column_kinds import ColumnKind
+    from volano.tasks.task import Task
 
 __all__ = ["TABLES", "guess_table", "guess_task"]
 
-# What the target of each kind of work is.
-TABLES: Mapping[str, Literal["labels", "number"]] = {
-    "tabular-classification": "labels",
-    "tabular-regression": "number",
+# The kinds of work over tables that are guessed; others are named.
+TABLES: Mapping[str, Task] = {
+    task.name: task for task in (TabularClassification(), TabularRegression())
 }
 
 _OUTCOMES = """target label y class outcome churn churned fraud survived default defaulted attrition
     exited diagnosis price cnt value sales revenue demand cost quality species salary income amount
     rating score count converted response result attack 目标 标签 类别 是否 流失 违约 欺诈 价格 房价
     单价 销量 销售额 金额 收入 需求 成本 评分 结果 诊断""".split()  # noqa: SIM905 - a list to be read
+_NOBODY = (
+    "target: no column seems to say which rows somebody found to be anomalies, and none is needed; "
+    "where one does, name it: data.fields.target"
+)
 _NAMING = {"id", "no", "nr", "num", "number", "code", "key", "uid", "uuid", "name"}
+_ODD_NAMES = {"anomaly", "anomalous", "outlier", "attack", "abnormal", "checked", "异常"}
+_OF_ANYTHING = {"yes", "no", "true", "false", "good", "bad"}  # said of columns of all kinds
 _MOST_LABELS = 500
 _LONGEST_LABEL = 60  # characters
 _MOST_NUMBERED = 20  # labels that are written as numbers
 _LONG_TEXT, _VARIED, _MANY = 40, 0.3, 200
+_FEW_ROWS = 50  # in which labels may differ by chance
 _FEW_NUMBERS = 3  # columns of numbers that make a table of a file with short texts
 _LOOKED_AT = 20_000  # rows
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[\u3400-\u9fff]+")
@@ -68,8 +78,8 @@ def guess_task(columns: Mapping[str, Column], texts: Sequence[str], target: str)
         told = Choice(on_text, f"{long.name!r} holds texts", SURE)
         if len(numbers) < _FEW_NUMBERS:
             return told
-        tables = tuple(TABLES)
-        return Choice(on_text, f"{told.because}, beside {len(numbers)} numbers", UNSURE, tables)
+        because = f"{told.because}, beside {len(numbers)} numbers"
+        return Choice(on_text, because, UNSURE, tuple(TABLES))
     if len(numbers) < _FEW_NUMBERS and any(c.variety > _VARIED for c in prose):
         return Choice(on_text, "a column holds short texts, and few hold numbers", LIKELY)
     if len(others) < 2 - bool(target):
@@ -91,38 +101,40 @@ def _is_long(column: Column) -> bool:
 
 
 def guess_table(
-    path: Path,
     source: SourceConfig,
     batch: Batch,
     columns: Mapping[str, Column],
     target: str,
+    task: Task,
     choices: dict[str, Choice],
 ) -> Guess:
     """What a project over a table needs to know.
 
     Args:
-        path: the file.
         source: how it is read.
         batch: its first rows.
         columns: the same, as text.
         target: the target, where it is known.
+        task: the kind of work.
         choices: guesses that were made; it grows by those made here.
 
     Raises:
-        DataError: no column can be the target.
+        DataError: no column can be the target, and the kind of work needs one.
     """
-    task = str(choices["task"].value)
     columns = {name: _without_missing(column) for name, column in columns.items()}
-    label = _target(columns, target, TABLES[task])
-    if label is None:
+    is_odd = not task.needs_target
+    label = (_odd_target if is_odd else _target)(columns, target, task.answers)
+    if label is None and not is_odd:
         raise DataError(
             "no column looks like a target of {task}",
-            where=str(path),
+            where=source.path,
             fix="name it: --target COLUMN",
-            task=task,
+            task=task.name,
         )
-    choices["target"] = label
-    name = str(label.value)
+    name = str(label.value) if label is not None else ""
+    if label is not None:
+        choices["target"] = label
+    normal = _normal(columns[name], choices) if is_odd and name else ""
     others = [column for column in columns.values() if column.name != name]
     for part, guess in (("time", _time), ("subject", _subject), ("key", _key), ("group", _group)):
         taken = {str(choice.value) for choice in choices.values()}
@@ -136,14 +148,22 @@ def guess_table(
     unread = {name, key, parts.get("subject", "")}
     reads = [one for one in columns if one not in unread]
     kinds = kinds_of(batch.table.select(reads))
-    leaks = _leaks(batch.table, reads, columns[name], TABLES[task], kinds)
+    leaks = _leaks(batch.table, reads, columns[name], task.answers, kinds) if name else []
     because = {c.name: "it only counts the rows" for c in others if c.is_row_number}
     because |= {one.name: f"an id: {one.because}" for one in kinds.values() if one.kind == "id"}
     bad = [leak for leak in leaks if leak.kind == "bad"]
     because |= {column: _reason(leak) for leak in bad for column in leak.columns}
     ignore = tuple(one for one in reads if one in because)
     coded = _coded(kinds, columns)
-    is_number = TABLES[task] == "number"
+    is_label = task.answers == "labels" and name
+    doubts = [leak.said for leak in leaks if leak.kind == "warn"]
+    if not name:
+        doubts.append(_NOBODY)
+    elif is_label and len(columns[name].cells) >= _FEW_ROWS and columns[name].variety > 0.5:
+        doubts.append(
+            f"target: {columns[name].num_values} different labels in {columns[name].num_filled} "
+            "rows leave too few of each to learn from; is it a number? --task tabular-regression"
+        )
     return Guess(
         source=source.model_copy(update={"key": key}),
         fields=FieldsConfig(
@@ -152,13 +172,14 @@ def guess_table(
             kinds={one: kinds[one].kind for one in coded},
             **parts,
         ),
-        labels=() if is_number else tuple(sorted(columns[name].counts)),
+        normal=normal,
+        labels=tuple(sorted(columns[name].counts)) if is_label else (),
         language=_language(columns, choices),
         num_rows=batch.table.num_rows,
         choices=choices,
-        task=task,
+        task=task.name,
         because={**because, **{one: str(kinds[one].because) for one in coded}},
-        doubts=tuple(leak.said for leak in leaks if leak.kind == "warn"),
+        doubts=tuple(doubts),
     )
 
 
@@ -226,6 +247,43 @@ def _target(columns: Mapping[str, Column], target: str, answers: str) -> Choice 
             best, "the last column, as is usual", LIKELY if not others else UNSURE, others
         )
     return Choice(best, "it may be one; no name says so", UNSURE, tuple(ranked[1:4]))
+
+
+def _odd_target(columns: Mapping[str, Column], target: str, _: str) -> Choice | None:
+    """The column where somebody said what rows are, if there is one: ``ok`` and ``fraud``.
+
+    Yes and no may be said of anything, so there the column must be named like an outcome.
+    """
+    if target:
+        return Choice(target, "you named it", 1.0)
+    for column in columns.values():
+        said = [_read_odd(value) for value in column.counts]
+        if not said or None in said or column.is_row_number:
+            continue
+        is_plain = any(len(value) > 2 and value.casefold() not in _OF_ANYTHING
+                       for value in column.counts)  # fmt: skip
+        if is_plain or _outcome_hint(column.name) or set(_words(column.name)) & _ODD_NAMES:
+            told = ", ".join(map(repr, sorted(column.counts)[:2]))
+            return Choice(column.name, f"its cells say it: {told}", LIKELY)
+    return None
+
+
+def _read_odd(value: str) -> tuple[str, ...] | None:
+    try:
+        return AnomalyDetection().read_target(value)
+    except DataError:
+        return None
+
+
+def _normal(column: Column, choices: dict[str, Choice]) -> str:
+    """The label of what is as it should be, where labels do not tell it by themselves."""
+    if not column.counts or None not in map(_read_odd, column.counts):
+        return ""
+    so_named = [value for value in column.counts if _read_odd(value.strip(" .")) == (NORMAL,)]
+    best = so_named[0] if so_named else max(column.counts, key=lambda one: column.counts[one])
+    reason = "so named" if so_named else "the commonest label"
+    choices["normal"] = Choice(best, f"{reason}; every other is an anomaly", LIKELY)
+    return best
 
 
 def _time(columns: Sequence[Column]) -> Choice | None:

@@ -88,7 +88,7 @@ def prepare(  # noqa: PLR0913 - the contract of a stage: settings, inputs, seed,
     needs_target = task.needs_target
     frame = divide(frame, pairs, config.split, fields, seed, needs_target=needs_target)
     _require_rows(frame)
-    card = _card(frame, collected, config)
+    card = _card(frame, collected, config, task)
     for reason, count in card["dropped"].items():
         events.note(f"{count} rows dropped: {reason}")
     for finding in frame.findings:
@@ -241,7 +241,7 @@ def _require_rows(frame: Frame) -> None:
         )
 
 
-def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, Any]:
+def _card(frame: Frame, collected: Dataset, config: PrepareConfig, task: Task) -> dict[str, Any]:
     before = collected.card
     splits = _counts(frame["split"].fill_null("none"))
     kept = _counts(frame["source"])
@@ -251,7 +251,7 @@ def _card(frame: Frame, collected: Dataset, config: PrepareConfig) -> dict[str, 
     return {
         **{name: before[name] for name in ("broken", *TURN_FACTS)},
         "stage": "prepared",
-        "days": days_of(frame),
+        "days": 0.0 if task.labels.alerts.per_day == "off" else days_of(frame),
         "collected": collected.hash,
         "settings": config.model_dump(mode="json"),
         "sources": [{**one, "prepared": kept[one["path"]]} for one in before["sources"]],

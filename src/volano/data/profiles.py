@@ -9,8 +9,8 @@ from functools import cached_property
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from volano.core.cells import read_number
 from volano.data.moments import read_seconds
-from volano.models.column_kinds import read_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -35,6 +35,12 @@ def require_fields(fields: FieldsConfig, task: Task) -> None:
                 fix="data: {{fields: {{{part}: COLUMN}}}}",
                 part=part,
             )
+    if task.labels.alerts.per_day != "off" and not fields.time:
+        raise ConfigError(
+            "alerts are counted by the day, and no column says when a row arose",
+            where="labels.alerts.per_day",
+            fix="name it as data.fields.time; or take out per_day, and give labels.alerts.share",
+        )
     spare = [part for part in _OF_TABLES if is_text and getattr(fields, part)]
     if spare:
         raise ConfigError(

@@ -300,7 +300,11 @@ class _Report:
         total = sum(counts.values(), Counter[str]())
         labels = sorted(total, key=lambda label: (-total[label], label))
         shown = labels[:_MOST_LABELS]
-        used = [split for split in _SPLITS if counts[split]]
+        used = [split for split in _SPLITS if in_split[split].any()]
+        splits = self._splits(in_split, used, counts)
+        if not labels:
+            nobody = Prose(say("No row has a label: nobody has said of any what it is."))
+            return Section(say("Labels and splits"), (splits, nobody), self._frozen)
         parts = [Series(say(s), tuple(float(counts[s][one]) for one in shown)) for s in used]
         alt = say(
             "The most common label is {top} with {most} rows, the rarest {last} with {least}.",
@@ -310,15 +314,7 @@ class _Report:
             least=total[labels[-1]],
         )
         chart = ChartBlock(say("Rows of each label"), charts.stacked_bars(shown, parts), alt)
-        splits = {split: int(is_in.sum()) for split, is_in in in_split.items()}
-        rows = tuple(
-            (say(s), splits[s], Bar(splits[s] / max(sum(splits.values()), 1)), len(counts[s]))
-            for s in used
-        )
-        blocks: list[Block] = [
-            Table((say("split"), say("rows"), say("share"), say("labels")), rows),
-            chart,
-        ]
+        blocks: list[Block] = [splits, chart]
         if len(labels) > _MOST_LABELS:
             every: tuple[tuple[Cell, ...], ...] = tuple(
                 (one, *(counts[s][one] for s in used)) for one in labels
@@ -326,8 +322,30 @@ class _Report:
             columns = (say("label"), *(say(s) for s in used))
             summary = say("All {count} labels", count=len(labels))
             blocks.append(Details(summary, (Table(columns, every),)))
-        note = say("The test set is frozen: it grows with new rows and never reshuffles.")
-        return Section(say("Labels and splits"), tuple(blocks), note)
+        return Section(say("Labels and splits"), tuple(blocks), self._frozen)
+
+    @property
+    def _frozen(self) -> str:
+        return self.say("The test set is frozen: it grows with new rows and never reshuffles.")
+
+    def _splits(
+        self,
+        in_split: Mapping[str, NDArray[np.bool_]],
+        used: Sequence[str],
+        counts: Mapping[str, Counter[str]],
+    ) -> Table:
+        """How many rows each split has, and how many labels; where few have one, how many have."""
+        say, total = self.say, sum(int(is_in.sum()) for is_in in in_split.values())
+        titles = ["split", "rows", "share", "labels"]
+        rows: list[tuple[Cell, ...]] = [
+            (say(s), num := int(in_split[s].sum()), Bar(num / max(total, 1)), len(counts[s]))
+            for s in used
+        ]
+        if not self.task.needs_target:
+            titles.append("labelled rows")
+            known = [int((self.numbers[in_split[s]] >= 0).sum()) for s in used]
+            rows = [(*row, num) for row, num in zip(rows, known, strict=True)]
+        return Table(tuple(map(say, titles)), tuple(rows))
 
     def _texts(self) -> Section:
         say = self.say

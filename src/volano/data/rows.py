@@ -20,6 +20,7 @@ from volano.data.naming import DIGEST, Read, digests_of, hash_part, hashes_of
 from volano.data.sources.batch import BrokenRow
 from volano.data.targets import LabelTargets, NumberTargets, Targets, distinct, plain_numbers
 from volano.store.subjects import hash_subject
+from volano.tasks.tabular_regression import TabularRegression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -95,13 +96,15 @@ class LabelCells:
         self.targets: Targets = NumberTargets() if task.answers == "number" else LabelTargets()
         self.faults: list[str] = []  # number -2 is the first of them, -3 the second
         self._task = task
+        # A task with a reading of its own is asked of each cell: it may refuse 2.5, as of counts.
+        self._is_plain = type(task).read_target is TabularRegression.read_target
         self._names = names
         self._known: dict[tuple[type, str], int] = {}
 
     def read(self, column: pa.ChunkedArray) -> NDArray[np.int32]:
         """The number of the target of each cell; -1 for none, less for a cell that is no target."""
         if isinstance(self.targets, NumberTargets):
-            plain = plain_numbers(column)
+            plain = plain_numbers(column) if self._is_plain else None
             if plain is not None:
                 return self.targets.add(plain)
             self._known.clear()  # numbers stand once: what was read would only be kept

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from volano.models.column_kinds import is_missing, read_number, read_numbers
+from volano.core.cells import is_missing, read_number
+from volano.models.column_kinds import read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from volano.core.nouns import Dataset, Model, Report
 from volano.evals.automatic import SURE, automatic_figures, sureness_of, tested_curve
+from volano.evals.drift import measure_drift
 from volano.evals.fairness import measure_fairness
 from volano.evals.importance import measure_importance
 from volano.evals.labels import confusion_of, order_of, per_label, reliability_of, unknown_of
@@ -26,6 +27,7 @@ from volano.evals.slices import SLICE_PREFIX, indices, slice_columns
 from volano.evals.thinning import interval_of
 from volano.evals.trial import Trial
 from volano.evals.worst import worst_errors
+from volano.models.statistics import rounded_apart
 from volano.tasks.numbers import NumberOutcomes
 
 if TYPE_CHECKING:
@@ -71,8 +73,10 @@ def evaluate(
         "better": {name: metric.better for name, metric in task.metrics.items()},
         "labels": list(trial.predictor.labels),
         "proven": outcomes is not None,
+        "looked_at": _looked_at(data),
         **_NOTHING,
         "importance": importance,
+        "drift": measure_drift(trial, model.folder),
         "training_counts": dict(model.card.get("label_counts", {})),
         "training": dict(model.card.get("training", {})),
         "parity": dict(model.card.get("parity", {})),
@@ -99,6 +103,11 @@ def evaluate(
         pq.write_table(table, folder / "answers.parquet", compression="zstd")
         card = {"model": model.hash, "dataset": data.hash, "num_examples": trial.test.num_rows}
         return store.keep(Report, folder, card)
+
+
+def _looked_at(data: Dataset) -> dict[str, int]:
+    """How many test examples there are, and how many of them somebody has looked at."""
+    return {"rows": data.rows_in("test").num_rows, "known": data.labelled("test").num_rows}
 
 
 # What there is to say where there is no truth, or where answers are of the other kind.
@@ -165,8 +174,10 @@ def _guess(task: Task, data: Dataset, truth: Sequence[Sequence[str]]) -> dict[st
     outcomes = task.outcomes(truth, [answer] * len(truth))
     figures = {name: metric.of(outcomes) for name, metric in task.metrics.items()}
     told: dict[str, Any] = {"labels": list(answer.labels), "scores": dict(answer.scores)}
-    if answer.value is not None:
-        told |= {"value": answer.value, "low": answer.low, "high": answer.high}
+    if answer.value is not None and answer.low is not None and answer.high is not None:
+        # The ends are cells of training rows, and a report outlives these: in round figures.
+        low, _, high = rounded_apart([answer.low, answer.value, answer.high])
+        told |= {"value": answer.value, "low": low, "high": high}
     return {
         **told,
         "metrics": {name: value for name, value in figures.items() if np.isfinite(value)},

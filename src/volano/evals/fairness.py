@@ -1,9 +1,7 @@
 """Fairness: how the rates of a model differ between groups of people.
 
 The figures are those of fairlearn's ``MetricFrame``: each rate by group, and the difference of the
-largest and the smallest. Of labels: how often the positive one is answered, how often where it is
-true, how often where it is not, how often the answer is wrong. Of numbers: the mean error and the
-mean absolute error, in standard deviations of the truth.
+largest and the smallest. Where unfairness was mitigated, the page shows what that cost.
 
 The gate reads the same figures of candidate and champion; here the report measures and shows them.
 
@@ -18,13 +16,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from volano.core.errors import ConfigError
 from volano.core.pages import Callout, ChartBlock, Interval, Section, Table, charts, numbers
 from volano.core.seeds import derive_seed
+from volano.evals.findings import metric_name
 from volano.evals.thinning import Thinned
+from volano.tasks.group_rates import (
+    LABEL_FIGURES,
+    NUMBER_FIGURES,
+    group_shares,
+    positive_label,
+)
 from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.resampling import Draws, interval
-from volano.tasks.scoring import LabelOutcomes, ratio
+from volano.tasks.scoring import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,11 +41,8 @@ if TYPE_CHECKING:
     from volano.tasks.outcomes import Outcomes
     from volano.tasks.scoring import Floats
 
-__all__ = ["FIGURES", "LABEL_FIGURES", "NUMBER_FIGURES", "compare_groups", "measure_fairness",
-           "fairness", "fairness_findings", "positive_label"]  # fmt: skip
+__all__ = ["FIGURES", "compare_groups", "fairness", "fairness_findings", "measure_fairness"]
 
-LABEL_FIGURES = ("selection_rate", "true_positive_rate", "false_positive_rate", "error_rate")
-NUMBER_FIGURES = ("mean_error", "absolute_error")
 FIGURES = (*LABEL_FIGURES, *NUMBER_FIGURES)
 _LEVEL = 0.95
 _MOST_DRAWS = 2000
@@ -80,20 +81,6 @@ def measure_fairness(
     return {"positive": positive, "minimum": config.minimum, "scale": scale, "fields": fields}
 
 
-def positive_label(outcomes: Outcomes, named: str) -> str:
-    """The label whose rates are compared: the named one, else the rarer of two; empty for none.
-
-    Raises:
-        ConfigError: no example and no answer has the named one.
-    """
-    labels = outcomes.labels
-    if named and named not in labels:
-        raise ConfigError.among("label", named, labels, where="evaluate.fairness.positive")
-    if named or not isinstance(outcomes, LabelOutcomes) or len(labels) != 2:
-        return named
-    return labels[int(outcomes.truth_NC.sum(axis=0).argmin())]
-
-
 def compare_groups(
     outcomes: Outcomes, group_N: Sequence[str], positive: str, minimum: int, draws: Draws
 ) -> dict[str, Any]:
@@ -113,7 +100,7 @@ def compare_groups(
         to choose from. A figure is left out where fewer than two groups can be compared.
     """
     names, place_N = np.unique(np.array(group_N, dtype=str), return_inverse=True)
-    shares = _shares(outcomes, positive)
+    shares = group_shares(outcomes, positive)
     parts_NK = np.stack([part for both in shares.values() for part in both], axis=1)
     rated = [
         _Rated.of(str(name), parts_NK, np.flatnonzero(place_N == place), draws)
@@ -192,27 +179,6 @@ def _gap(groups: Sequence[_Rated], column: int) -> dict[str, Any]:
     }
 
 
-def _shares(outcomes: Outcomes, positive: str) -> dict[str, tuple[Floats, Floats]]:
-    """Each figure as what it counts, and out of what."""
-    one_N = np.ones(len(outcomes))
-    if isinstance(outcomes, NumberOutcomes):
-        error_N = outcomes.error_N / outcomes.scale
-        return {"mean_error": (error_N, one_N), "absolute_error": (np.abs(error_N), one_N)}
-    assert isinstance(outcomes, LabelOutcomes)
-    wrong_N = (~outcomes.right_N).astype(np.float64)
-    if not positive:
-        return {"error_rate": (wrong_N, one_N)}
-    column = outcomes.labels.index(positive)
-    true_N = outcomes.truth_NC[:, column].astype(np.float64)
-    said_N = outcomes.decided_NC[:, column].astype(np.float64)
-    return {
-        "selection_rate": (said_N, one_N),
-        "true_positive_rate": (said_N * true_N, true_N),
-        "false_positive_rate": (said_N * (1 - true_N), 1 - true_N),
-        "error_rate": (wrong_N, one_N),
-    }
-
-
 # The page ---------------------------------------------------------------------------------------
 
 _TITLES = {
@@ -229,6 +195,7 @@ _STATES: Mapping[str, str] = {
     "doubtful": "not shown to hold",
     "notes": "over, and the champion's too",
 }
+_COSTS = ("accuracy", "log_loss", "calibration_error", "cost")  # beside the project's own metric
 _SHOWN = 8  # groups of a field in the picture
 
 
@@ -246,6 +213,9 @@ def fairness(say: Translate, found: Findings) -> Section | None:
     for field in told["fields"]:
         if field["groups"]:
             blocks += [_picture(say, field), _table(say, field)]
+    mitigated = found.body.get("training", {}).get("mitigation")
+    if mitigated:
+        blocks.append(_mitigation_table(say, found.metric, mitigated))
     return Section(say("Fairness"), tuple(blocks), _note(say, told))
 
 
@@ -349,6 +319,37 @@ def _table(say: Translate, field: Mapping[str, Any]) -> Table:
     )
     columns = (field["field"], say("Examples"), *(say(_TITLES[name]) for name in figures))
     return Table(columns, rows)
+
+
+def _mitigation_table(say: Translate, metric: str, told: Mapping[str, Any]) -> Table:
+    """Gaps and metrics without mitigation and with it, on the same rows held out of training."""
+    rows = [
+        (say(title), *_both(told, "gaps", figure))
+        for figure, title in _TITLES.items()
+        if all(figure in told[side]["gaps"] for side in ("without", "with"))
+    ]
+    rows += [
+        (metric_name(say, name), *_both(told, "metrics", name))
+        for name in dict.fromkeys([metric, *_COSTS])
+        if all(name in told[side]["metrics"] for side in ("without", "with"))
+    ]
+    names = ("Gap or metric", "Without", "With mitigation", "Change")
+    caption = say(
+        "What mitigation cost: {method} by {fields}, on {count} rows held out of training",
+        method=told["method"],
+        fields=say(", ").join(told["fields"]),
+        count=numbers.count(told["rows"]),
+    )
+    return Table(tuple(map(say, names)), tuple(rows), caption)
+
+
+def _both(told: Mapping[str, Any], kind: str, name: str) -> tuple[str, str, str]:
+    before, after = (told[side][kind][name] for side in ("without", "with"))
+    return (
+        numbers.metric(before),
+        numbers.metric(after),
+        numbers.metric(after - before, signed=True),
+    )
 
 
 def fairness_findings(say: Translate, found: Findings) -> Iterator[tuple[bool, str]]:

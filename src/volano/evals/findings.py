@@ -29,6 +29,8 @@ _METRICS = {
     "calibration_error": "Calibration error",
     "roc_auc": "ROC AUC",
     "average_precision": "Average precision",
+    "precision_at_budget": "Precision at the budget of alerts",
+    "recall_at_budget": "Recall at the budget of alerts",
     "cost": "Cost of an answer",
     "mae": "Mean absolute error",
     "rmse": "Root mean squared error",

@@ -61,8 +61,10 @@ class Skills:
 
 
 def compare_skills(candidate: Report, champion: Report | None) -> Skills | None:
-    """What was learnt and forgotten; None where there is nobody to compare with."""
+    """What was learnt and forgotten; None where there is nobody, or no truth, to compare with."""
     if champion is None or champion.hash == candidate.hash:
+        return None
+    if not all(report.body.get("proven", True) for report in (candidate, champion)):
         return None
     now, before = _answers(candidate), _answers(champion)
     right, changes = 0, []

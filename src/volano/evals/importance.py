@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from volano.core.cells import is_missing
 from volano.core.pages import ChartBlock, Details, Section, Series, charts
-from volano.models.column_kinds import is_missing, read_numbers
-from volano.models.dates import read_date
+from volano.models.column_kinds import read_each, read_numbers
 from volano.models.rows import ArrowRows, table_of
+from volano.models.statistics import day_text, days_of, rounded_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from volano.core.pages import Block, Translate
     from volano.evals.findings import Findings
     from volano.evals.trial import Trial
+    from volano.models.calibration import Floats
 
 __all__ = ["columns_looked_at", "measure_importance", "strongest"]
 
@@ -38,7 +40,7 @@ _EFFECT_ROWS = 200
 _EFFECTS = 6  # columns
 _STEPS = 12  # values of a column
 _LEVELS = 10
-_FEW = 5  # test rows that a level needs to be shown
+_FEW = 5  # people among the test rows that a level needs to be shown
 _ANSWERS = 4  # labels whose scores are followed
 _BARS = 20
 _SAID = 3
@@ -136,28 +138,37 @@ def _followed(trial: Trial) -> list[str]:
 
 
 def _values(trial: Trial, column: str, kind: str) -> list[Any]:
-    """The values that a column is set to: quantiles of a number, else those that occur."""
+    """The values that a column is set to: places along its scale, else levels of several people.
+
+    A report outlives its rows, so none is a person's cell: numbers and dates are rounded.
+    """
     cells = table_of(trial.rows, [column]).column(0)
+    first_U, person_N = np.unique(trial.units, return_index=True, return_inverse=True)[1:]
     if kind == "number":
-        number_N = read_numbers(cells)
-        known = number_N[np.isfinite(number_N)]
-        if not known.size:
-            return []
-        shares = np.linspace(0.02, 0.98, _STEPS)
-        found = np.unique(np.quantile(known, shares, method="nearest"))
-        if len(found) < _STEPS // 2:  # most rows have the same number: steps over those that differ
-            found = np.unique(np.quantile(np.unique(known), shares, method="nearest"))
-        values: list[Any] = found.tolist()
-        return values
-    if kind not in ("category", "boolean", "date"):
-        return []
-    counts = Counter(cell for cell in cells.to_pylist() if not is_missing(cell))
+        return _scale(read_numbers(cells)[first_U])
     if kind == "date":
-        known_dates = sorted((cell for cell in counts if read_date(cell) is not None),
-                             key=lambda cell: read_date(cell) or 0)  # fmt: skip
-        places = np.unique(np.linspace(0, len(known_dates) - 1, _STEPS).astype(int))
-        return [known_dates[place] for place in places] if known_dates else []
-    return [cell for cell, num in counts.most_common(_LEVELS) if num >= _FEW]
+        featuriser = trial.predictor.featuriser
+        assert featuriser is not None
+        habit = any(one.is_day_first for one in featuriser.columns if one.name == column)
+        day_N = read_each(cells, lambda cell: days_of(cell, is_day_first=habit))
+        return list(dict.fromkeys(day_text(day) for day in _scale(day_N[first_U])))
+    if kind not in ("category", "boolean"):
+        return []
+    both = dict.fromkeys(zip(cells.to_pylist(), person_N.tolist(), strict=True))
+    people = Counter(cell for cell, _ in both if not is_missing(cell))
+    return [cell for cell, num in people.most_common(_LEVELS) if num >= _FEW]
+
+
+def _scale(number_U: Floats) -> list[float]:
+    """Rounded quantiles of a number for each person."""
+    known = number_U[np.isfinite(number_U)]
+    if not known.size:
+        return []
+    shares = np.linspace(0.02, 0.98, _STEPS)
+    found = np.unique(np.quantile(known, shares, method="nearest"))
+    if len(found) < _STEPS // 2:  # most have the same number: steps over those that differ
+        found = np.unique(np.quantile(np.unique(known), shares, method="nearest"))
+    return list(dict.fromkeys(rounded_apart(found)))
 
 
 # The page ---------------------------------------------------------------------------------------

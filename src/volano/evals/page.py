@@ -22,6 +22,7 @@ from volano.core.pages import (
     translate,
 )
 from volano.evals.automatic import automatic
+from volano.evals.drift import moved_columns
 from volano.evals.fairness import fairness
 from volano.evals.findings import (
     Findings,
@@ -71,6 +72,7 @@ def report_page(found: Findings, project: str, language: Language) -> Page:
         fairness(say, found),
         _skills(say, found),
         columns_looked_at(say, found),
+        moved_columns(say, found),
         *mistakes(say, body),
         robustness(say, found),
         automatic(say, found),
@@ -218,6 +220,10 @@ def _learners(say: Translate, found: Findings) -> Section | None:
     choice = found.choice
     if not choice:
         return None
+    if not choice["figures"]:
+        text = "No held-out truth tells learners apart: {learner} is the one to take then."
+        unknown = Prose(say(text, learner=found.body["learner"]))
+        return Section(say("Learners tried"), (unknown,))
     gains = choice.get("gains", {})
     rows: list[tuple[Cell, ...]] = [
         (

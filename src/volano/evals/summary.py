@@ -119,7 +119,13 @@ def _numbers_right(say: Translate, body: Mapping[str, Any]) -> Iterator[str]:
 def _faults(say: Translate, found: Findings) -> Iterator[str]:
     body = found.body
     if not body.get("proven", True):
-        yield say("There is no truth to compare its answers with: nothing is proven of them.")
+        yield _unproven(say, body)
+    elif (seen := body.get("looked_at")) and seen["known"] < seen["rows"]:
+        yield say(
+            "Figures are of the {known} of {rows} test examples that somebody has looked at.",
+            known=numbers.count(seen["known"]),
+            rows=numbers.count(seen["rows"]),
+        )
     yield from (text for is_good, text in fairness_findings(say, found) if not is_good)
     weak = _weak(found)
     if weak:
@@ -165,12 +171,28 @@ def _faults(say: Translate, found: Findings) -> Iterator[str]:
     yield from (text for is_good, text in robustness_findings(say, found) if not is_good)
 
 
+def _unproven(say: Translate, body: Mapping[str, Any]) -> str:
+    num = body.get("looked_at", {}).get("known", 0)
+    if not num:
+        return say("There is no truth to compare its answers with: nothing is proven of them.")
+    return say(
+        "{count} test examples have a label, too few to compare its answers with: "
+        "nothing is proven of them.",
+        count=numbers.count(num),
+    )
+
+
 def _advice(say: Translate, found: Findings) -> Iterator[str]:
     verdict = found.verdict
     if verdict.decision == "PROMOTE":
         yield say("It answers requests from now on; volano rollback takes that back.")
     elif found.champion is not None:
         yield say("The champion keeps answering.")
+    if not found.body.get("proven", True):
+        yield say(
+            "Look at rows and say what they are, in the file or by volano review: from five test "
+            "examples of each label on there are figures."
+        )
     if verdict.labels_needed:
         yield say(
             "To decide, label about {count} more test examples: volano review hands them out.",

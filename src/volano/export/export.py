@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from volano.export.parity import Parity, compare, reference_rows
 from volano.models import Predictor
 from volano.models.bundle import read_spec
 from volano.models.predictor import join_text
+from volano.models.statistics import STATISTICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +139,9 @@ def export(
             "forms": [found.to_dict(chosen, limits) for found in tried],
             "parity": chosen.parity.to_dict(),
         }
-        return store.keep(Model, chosen.folder, card)
+        if (native.folder / STATISTICS).exists():  # a model of an older volano has none
+            copyfile(native.folder / STATISTICS, chosen.folder / STATISTICS)
+        return store.keep(Model, chosen.folder, card, outside=frozenset({STATISTICS}))
 
 
 def _try(

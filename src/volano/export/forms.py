@@ -25,6 +25,7 @@ __all__ = ["AS_TRAINED", "STAND_IN", "Form", "Source", "forms_of"]
 
 AS_TRAINED = "float64"  # of tables: small as they are, so there is nothing to win by rounding
 STAND_IN = "int8-dynamic"  # tried where int8, as small and as fast, does not hold
+_OF_PARTS = ("ensemble", "shifted")  # engines whose bundles hold bundles
 # The smallest first.
 _LINEAR = (("linear", "float16"), ("linear", "float32"))
 _ENCODER = (
@@ -81,7 +82,7 @@ class Source:
 
     def _write(self, native: Path, form: Form, folder: Path) -> None:
         spec = read_spec(native)
-        if spec.engine == "ensemble":
+        if spec.engine in _OF_PARTS:
             self._write_parts(native, form, folder)
         elif spec.engine == "encoder":
             self._write_graph(native, form, folder)

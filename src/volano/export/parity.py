@@ -140,7 +140,10 @@ def compare(predictor: Predictor, reference: Path) -> Parity:
     accuracy = None
     if "truth" in table.column_names:
         truth_NC = np.array(table.column("truth").to_pylist())
-        accuracy = float((decided_NC == truth_NC).all(axis=1).mean())
+        is_right_N = (decided_NC == truth_NC).all(axis=1)
+        # A row that nobody has looked at has no truth; one of several labels may have none of them.
+        known = slice(None) if predictor.spec.is_multiple else truth_NC.any(axis=1)
+        accuracy = float(is_right_N[known].mean()) if is_right_N[known].size else None
     return Parity(
         table.num_rows,
         float(gap_NC.max()),

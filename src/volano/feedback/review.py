@@ -104,7 +104,8 @@ def pick_reviews(
 def unsureness(output: Mapping[str, Any]) -> float:
     """How little an answer was sure: 0 certain, 1 a coin toss, more where it knew no label.
 
-    Of a number, how wide its interval is, in the number's own unit.
+    Of a number, how wide its interval is, in the number's own unit. Where one label is asked about,
+    its score: what is likeliest to be one is worth a look, a usual row is not.
 
     >>> unsureness({"label": "a", "scores": {"a": 0.5, "b": 0.5}})
     1.0
@@ -113,6 +114,8 @@ def unsureness(output: Mapping[str, Any]) -> float:
     """
     if "value" in output:
         return float(output["high"]) - float(output["low"])
+    if "score" in output:
+        return float(output["score"])
     scores = sorted((float(s) for s in (output.get("scores") or {}).values()), reverse=True)
     if "labels" in output:
         unsure = 1 - 2 * min((abs(score - 0.5) for score in scores), default=0.0)

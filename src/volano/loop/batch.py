@@ -292,7 +292,7 @@ class _Unread:
 
 
 def _is_read(column: FittedColumn, cell: str) -> bool:
-    from volano.models.column_kinds import is_missing
+    from volano.core.cells import is_missing
 
     if is_missing(cell):
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import UserError
@@ -22,6 +22,7 @@ from volano.train.config import (
     resolve_train,
     why_not_here,
 )
+from volano.train.mitigation import Mitigation, need_groups_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from volano.core.events import Events
     from volano.core.nouns import Dataset, Model
+    from volano.loop.config import ProjectConfig
     from volano.loop.steps import Steps
     from volano.train.learner import Base, Learner
 
@@ -43,6 +45,7 @@ _ENGINES = {
     "onnx": ("onnxruntime", "tokenizers"),
     "openvino": ("openvino", "tokenizers"),
     "trees": ("lightgbm",),
+    "shifted": ("lightgbm",),  # which may hold trees
     "ensemble": (
         *_ENCODER,
         *_EXPORTERS,
@@ -118,11 +121,15 @@ def _open(steps: Steps, name: str, language: str) -> Base:
 
 @dataclass
 class Climb:
-    """The learners of one turn; ``made`` holds their models, ``left`` why others have none."""
+    """The learners of one turn; ``made`` holds their models, ``left`` why others have none.
+
+    Where unfairness is mitigated, ``plain`` holds the same without, to show what it costs.
+    """
 
     steps: Steps
     data: Dataset
     made: dict[str, Model] = field(default_factory=dict)
+    plain: dict[str, Model] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     _warned: set[str] = field(default_factory=set)
 
@@ -133,21 +140,26 @@ class Climb:
         config = project.config
         self._config, _ = resolve_train(config.train, config.effort, config.seed)
         self._events = self.steps.run.events.of("train")
+        self._mitigation = _mitigation_of(config)
 
     def go(self) -> None:
         """Train what is planned, cheapest first.
 
         Raises:
-            UserError: the project names a learner that cannot be trained, or its base not be had.
+            UserError: the project names a learner that cannot be trained, or its base not be had;
+                or it asks for thresholds by a column that models do not read.
         """
         effort, task = self.steps.config.effort, self.steps.project.task
+        if self._mitigation is not None:
+            need_groups_read(self._mitigation, self.data.card["schema"]["reads"])
         for name in plan_learners(self._config, task, self._known, effort):
             because = self._why_left(self._known[name]) if self._is_auto else ""
             if because:
                 self.left[name] = because
                 continue
             try:
-                self.made[name] = self._train(self._known[name])
+                self.plain[name] = self._train(self._known[name])
+                self.made[name] = self._mitigated(self._known[name])
             except BrokeOffError as broken:
                 self.leave(name, broken)
 
@@ -220,9 +232,17 @@ class Climb:
             self._events.note(f"{learner.name} is not tried, {found['because']}")
         return str(found["because"])
 
-    def _train(self, learner: Learner) -> Model:
-        steps, base = self.steps, self._base(learner)
-        parts = {part: self.made[part] for part in learner.parts}
+    def _mitigated(self, learner: Learner) -> Model:
+        """The same with mitigation; where there is none to be, the model as it is."""
+        plain = self.plain[learner.name]
+        return plain if self._mitigation is None else self._train(learner, plain)
+
+    def _train(self, learner: Learner, plain: Model | None = None) -> Model:
+        """Train it; beside its ``plain`` model, with mitigation."""
+        steps, base, mitigation = self.steps, self._base(learner), self._mitigation
+        made = self.plain if plain is None else self.made
+        parts = {part: made[part] for part in learner.parts}
+        stage = f"train.{learner.name}"
         inputs = {
             "train": self._settings(learner),
             "learner": learner.name,
@@ -231,23 +251,31 @@ class Climb:
             "task": steps.task_inputs,
             "dataset": self.data.hash,
         }
+        if plain is not None and mitigation is not None:
+            stage += ".mitigated"
+            inputs |= {"plain": plain.hash, "mitigation": asdict(mitigation)}
         key = steps.key("train", inputs, self._libraries(learner, base))
         state = steps.project.state
         scratch = checkpoints_of(state) / key[:32]
 
         def work(events: Events) -> dict[str, Any]:
-            from volano.train.train import Plan, train
+            from volano.train.train import Plan, people_of, train
 
-            plan = Plan(learner, parts, base, scratch, embeddings_of(state))
-            project = steps.project
+            project, wanted = steps.project, learner
+            if plain is not None and mitigation is not None:
+                from volano.train.learners.mitigated import Mitigated
+
+                people = people_of(project.task, self.data, mitigation.fields)
+                wanted = Mitigated(learner, mitigation, plain, people, project.task)
+            plan = Plan(wanted, parts, base, scratch, embeddings_of(state))
             model = train(self._config, project.task, self.data, plan, project.store, events)
             return {"model": model.hash}
 
         starts = (self._known[name].needs_base for name in (learner.name, *learner.parts))
         is_spare = self._is_auto and bool(self.made) and any(starts)
-        made = steps.model_stage(f"train.{learner.name}", key, work, is_spare=is_spare)
+        found = steps.model_stage(stage, key, work, is_spare=is_spare)
         shutil.rmtree(scratch, ignore_errors=True)
-        return made
+        return found
 
     def _libraries(self, learner: Learner, base: Base | None) -> tuple[str, ...]:
         """Those, besides the ones of every training, whose versions shape what it makes."""
@@ -262,6 +290,15 @@ class Climb:
             section, _, field = name.partition(".")
             wanted[section] = {*wanted.get(section, ()), field} if field else True
         return self._config.model_dump(mode="json", include=wanted, exclude=_SHAPES_NOTHING)
+
+
+def _mitigation_of(config: ProjectConfig) -> Mitigation | None:
+    """What is done about unfairness, and for whom; None where nothing is."""
+    said, about = config.train.mitigation, config.evaluate.fairness
+    if said.method == "off":
+        return None
+    who = about.fields, about.positive, about.minimum
+    return Mitigation(said.method, said.constraint, *who)
 
 
 def _has_labels(data: Dataset) -> bool:

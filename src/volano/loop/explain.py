@@ -32,7 +32,7 @@ _FOUND = {
 # Settings that only models of texts, or only models of tables, go by.
 _ONLY = {
     "text": ("train.base", "train.encoder.", "train.lora.", "train.distil."),
-    "columns": ("train.trees.", "train.mlp."),
+    "columns": ("train.trees.", "train.mlp.", "train.mitigation."),
 }
 _DEFAULT = "default"
 _DEEP = "one that trains an encoder is left out where held-out rows show that it cannot be taken"

@@ -187,7 +187,7 @@ class _Forgetting:
         from volano.train.erasing import write_without
 
         texts = texts_shown(self.project, self.found, model)
-        write_without(model, texts, self.found.person.ids, draft)
+        write_without(model, texts, self.name, self.found.person.ids, draft)
         return {**model.card, "erased": self.found.quoting[model.hash]}
 
     def rewrite_pages(self) -> None:

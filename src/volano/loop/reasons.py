@@ -104,8 +104,11 @@ NO_VALUE = (
     "{metric} has no value on these {num} frozen examples, so nothing can be compared: "
     "label more of them"
 )
-UNPROVEN = "there is no truth to compare with: promoted on checks alone, unproven ({checks} kept)"
-UNCHECKED = "there is no truth to compare with, and nothing was checked"
+UNPROVEN = (
+    "there is no truth to compare with, or too little: promoted on checks alone, unproven "
+    "({checks} kept)"
+)
+UNCHECKED = "there is no truth to compare with, or too little, and nothing was checked"
 NEW_LABELS = (
     "the champion never learned {labels}: {num} examples of them count as wrong for it; "
     "on the other {rest} the gain is {gain} ({low} to {high})"

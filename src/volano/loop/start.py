@@ -15,7 +15,7 @@ from volano.core.settings import Settings, override
 from volano.loop.config import ProjectConfig
 from volano.loop.plugins import load_hub
 from volano.loop.project import PROJECT_FILE
-from volano.tasks.task import LabelsConfig
+from volano.tasks.task import AlertsConfig, LabelsConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,6 +30,7 @@ _SQLITE = "sqlite:///"
 _ENOUGH = 100_000  # rows of a held-out file
 _SHOWN = 5
 _OF_THE_USER = ("kinds", "rename")  # sections whose keys are names of columns and labels
+_BUDGET = {"share": AlertsConfig().share}
 _DECIDES = {
     "macro_f1": "what decides; macro_f1 counts each label alike, however rare",
     "roc_auc": "what decides; roc_auc is how well scores put rows in order, whatever the threshold",
@@ -87,7 +88,7 @@ def start_project(root: Path, said: Said, *, dry_run: bool = False) -> Started:
             source=known,
             text=text,
             target=said.target,
-            task=said.task,
+            task=hub.tasks[said.task]() if said.task else None,
             readers=hub.readers,
         )
         rename: dict[str, str] = {}
@@ -153,8 +154,10 @@ def _check_held_out(path: Path, guess: Guess, hub: Hub) -> Counter[str]:
     labels: Counter[str] = Counter()
     rows = 0
     for batch in read_source(path, guess.source, hub.readers):
-        for name in (*guess.fields.texts, guess.fields.target):
+        for name in filter(None, (*guess.fields.texts, guess.fields.target)):
             require_column(name, batch.table.column_names, where=f"{path}:1")
+        if not guess.fields.target:
+            break
         labels += Column.of("", batch.table[guess.fields.target].to_pylist()).counts
         rows += batch.table.num_rows
         if rows >= _ENOUGH or not guess.labels or guess.separator or guess.names:
@@ -208,14 +211,17 @@ def _values(root: Path, said: Said, guess: Guess, rename: Mapping[str, str]) -> 
         "separator": guess.separator,
         "names": _relative(Path(said.data).parent / guess.names, root) if guess.names else "",
         "unknown": said.unknown or guess.unknown,
+        "normal": guess.normal,
     }
     gate = _gate_metric(guess.task, guess.separator)
+    budget = {} if load_hub().find("task", guess.task)().needs_target else {"alerts": _BUDGET}
     values: dict[str, Any] = {
         "task": guess.task,
         "language": "zh" if guess.language == "zh" else "en",
         "data": {"sources": sources, "fields": fields},
         "labels": {name: value for name, value in labels.items() if value}
-        | ({"rename": dict(rename)} if rename else {}),
+        | ({"rename": dict(rename)} if rename else {})
+        | budget,
         "gate": {"metric": gate},
         "effort": "normal",
     }
@@ -258,6 +264,7 @@ def _comments(guess: Guess, said: Said, rename: Iterable[str]) -> dict[str, str]
     told |= {f"rename.{name}": "as a held-out file writes it" for name in rename}
     told |= {f"ignore.{name}": guess.because[name] for name in guess.fields.ignore}
     told |= {f"kinds.{name}": guess.because[name] for name in guess.fields.kinds}
+    told["share"] = "of all rows at most so many are called anomalies; or say per_day: 3"
     told["effort"] = "quick | normal | thorough; everything else can be left out"
     return told
 

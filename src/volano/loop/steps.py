@@ -16,6 +16,7 @@ from volano.loop.stages import BrokeOffError, StageRun, stage_key
 from volano.store import releases, subjects, turns
 from volano.store.state import CACHE
 from volano.train.config import plan_learners
+from volano.train.mitigation import check_mitigation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,6 +64,8 @@ class Steps:
         fairness_limits(self.config.gate, project.task, self.config.evaluate)
         known = project.hub.learners_of(project.task)
         plan_learners(self.config.train, project.task, known, self.config.effort)
+        fields = self.config.evaluate.fairness.fields
+        check_mitigation(self.config.train.mitigation, project.task, fields)
         self.run = StageRun(
             project.ledger,
             project.events,

@@ -98,7 +98,7 @@ def _find_in_models(project: Project, found: Whereabouts) -> None:
         if held is not None and held.num_learned:
             found.trained[model.hash] = held.num_learned
         texts = texts_shown(project, found, model)
-        if count := count_quotes(model, texts, found.person.ids):
+        if count := count_quotes(model, texts, found.person.name, found.person.ids):
             found.quoting[model.hash] = count
 
 

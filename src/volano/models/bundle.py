@@ -46,6 +46,8 @@ class Spec:
         format: of the file that it was read from.
         columns: of a table: those that the model reads; empty where it reads texts.
         answers: whether it answers labels, or a number (then there are no labels).
+        asked: the label that is asked about, whatever the answer: reasons are of its score, and
+            tables of answers have it as ``score``; empty where the likeliest label is.
     """
 
     task: str
@@ -60,6 +62,7 @@ class Spec:
     format: int = FORMAT
     columns: tuple[str, ...] = ()
     answers: Literal["labels", "number"] = "labels"
+    asked: str = ""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -73,6 +76,8 @@ class Spec:
         tables, and older volanos read it.
         """
         told = asdict(self)
+        if not self.asked:
+            del told["asked"]
         if self.columns:
             return {**told, "format": FORMAT}
         del told["columns"], told["answers"]

@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from volano.core.cells import MISSING, is_missing, read_boolean, read_number
+from volano.core.cells import MISSING, read_boolean, read_number
 from volano.core.errors import Term
 from volano.models.dates import read_date
 from volano.models.rows import in_microseconds
@@ -47,12 +47,9 @@ __all__ = [
     "ColumnKind",
     "Kind",
     "flat",
-    "is_missing",
     "kinds_of",
     "may_be_text",
-    "read_boolean",
     "read_each",
-    "read_number",
     "read_numbers",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from importlib import import_module
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -42,6 +43,7 @@ ENGINES: Mapping[str, tuple[str, str]] = {
     "trees": ("volano.models.trees", "TreesEngine"),
     "table-mlp": ("volano.models.table_mlp", "TableMlpEngine"),
     "odd": ("volano.models.odd_engine", "OddEngine"),
+    "shifted": ("volano.models.shifted", "ShiftedEngine"),
 }
 _MOST_REASONS = 8
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError,
@@ -202,7 +204,8 @@ class Predictor:
 
         Args:
             rows: one mapping a row; fields that the model does not read are ignored.
-            explain: also say what moved the likeliest label, or the number, most.
+            explain: also say what moved the likeliest label (or the one that is asked about), or
+                the number, most.
         """
         if not len(rows):
             return []
@@ -225,9 +228,10 @@ class Predictor:
         if not explain:
             return answers
         likeliest = (self.labels[place] for place in scores_NC.argmax(axis=1))
+        asked = repeat(self.spec.asked, len(rows)) if self.spec.asked else likeliest
         return [
-            replace(answer, reasons=self.explain(row, label))
-            for answer, row, label in zip(answers, rows, likeliest, strict=True)
+            replace(answer, reasons=self.explain(row, label), explained=label)
+            for answer, row, label in zip(answers, rows, asked, strict=True)
         ]
 
     def _predict_numbers(self, rows: Rows, spread: Spread, *, explain: bool) -> list[Answer]:
@@ -262,8 +266,9 @@ class Predictor:
         Labels come under the names that the model knows, and without reasons.
 
         Returns:
-            ``label`` (or ``labels``), ``confidence``, ``unknown``, ``scores``, and ``route`` where
-            answers are marked; of numbers ``value``, ``low`` and ``high``.
+            ``label`` (or ``labels``), ``confidence``, ``unknown``, ``scores``, ``score`` where one
+            label is asked about, and ``route`` where answers are marked; of numbers ``value``,
+            ``low`` and ``high``.
         """
         import pyarrow as pa
 
@@ -280,6 +285,8 @@ class Predictor:
             "unknown": pa.array(unknown_N),
             "scores": pa.StructArray.from_arrays(columns, list(self.labels)),
         }
+        if self.spec.asked:
+            named["score"] = columns[self.labels.index(self.spec.asked)]
         if self.automatic_from is not None:
             ways = self._is_automatic(scores_NC, decided_NC, unknown_N)
             named["route"] = pa.array(ways, pa.string())

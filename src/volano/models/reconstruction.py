@@ -92,7 +92,7 @@ class Reconstruction:
 
     def _squared_errors(self, codes_NF: Floats) -> Floats:
         dense_ND = plain_features(self.featuriser, codes_NF)
-        squared: Floats = (self._network._pass(dense_ND) - dense_ND) ** 2
+        squared: Floats = (self._network.passed(dense_ND) - dense_ND) ** 2
         return squared
 
     def parts(self, codes_F: Floats) -> tuple[Floats, float]:

@@ -45,13 +45,18 @@ class SingleRow:
         """Whether this LightGBM has the shorter way."""
         return _open(self._booster) is not None
 
-    def __call__(self, codes_NF: Floats) -> Floats:
-        """Raw values of one row, shape (1, values)."""
+    def __call__(self, codes_F: Floats) -> Floats:
+        """Raw values of one row, shape (values,)."""
         ask: Callable[[Floats], Floats] | None = getattr(self._mine, "ask", None)
         if ask is None:
-            ask = _open(self._booster) or (lambda row: raw_values(self._booster, row, threads=1))
+            ask = _open(self._booster) or (lambda row: _slowly(self._booster, row))
             self._mine.ask = ask
-        return ask(codes_NF)
+        return ask(codes_F)
+
+
+def _slowly(booster: Booster, codes_F: Floats) -> Floats:
+    values: Floats = raw_values(booster, codes_F[None], threads=1)[0]
+    return values
 
 
 def _open(booster: Booster) -> Callable[[Floats], Floats] | None:
@@ -77,11 +82,9 @@ def _open(booster: Booster) -> Callable[[Floats], Floats] | None:
     got = ctypes.cast(value_L.ctypes.data, ctypes.POINTER(ctypes.c_double))
     told = ctypes.byref(num)
 
-    def answer(codes_NF: Floats) -> Floats:
-        row_F[:] = codes_NF[0]
-        if ask(kept, put, told, got):
-            return raw_values(booster, codes_NF, threads=1)
-        return value_L.copy()[None]
+    def answer(codes_F: Floats) -> Floats:
+        row_F[:] = codes_F
+        return _slowly(booster, codes_F) if ask(kept, put, told, got) else value_L.copy()
 
     weakref.finalize(answer, close, kept)
     return answer

@@ -3,7 +3,8 @@
 Split conformal prediction (Vovk et al. 2005; Lei et al. 2018, arXiv:1604.04173), by bins of the
 predicted value (Mondrian), so that large values may err by more than small ones. The ends are
 quantiles of signed residuals with the finite-sample correction: of new rows like the held-out ones,
-at least ``level`` lie inside, in every bin.
+at least ``level`` lie inside, in every bin. Where the held-out rows are one stretch of time and the
+new ones lie beyond it, the side they err to may turn: quantiles are then of sizes alone.
 """
 
 from __future__ import annotations
@@ -47,8 +48,16 @@ class Spread:
     level: float = INTERVAL
 
     @classmethod
-    def fit(cls, value_H: Floats, truth_H: Floats, level: float = INTERVAL) -> Self:
+    def fit(
+        cls, value_H: Floats, truth_H: Floats, level: float = INTERVAL, *, is_even: bool = False
+    ) -> Self:
         """From answers to rows that the answering model had not seen, and their truth.
+
+        Args:
+            value_H: the answers.
+            truth_H: the truth.
+            level: how often a new truth is to lie inside.
+            is_even: whether both sides reach equally far, whichever side these rows err to.
 
         Raises:
             ValueError: there is no row.
@@ -61,7 +70,8 @@ class Spread:
         edge_B = edges[edges > value_H.min()]  # where most values are one, the first would be empty
         bin_H = np.searchsorted(edge_B, value_H, side="right")
         residual_H = truth_H - value_H
-        ends = [_ends(residual_H[bin_H == b], level) for b in range(len(edge_B) + 1)]
+        ends_of = _even_ends if is_even else _ends
+        ends = [ends_of(residual_H[bin_H == b], level) for b in range(len(edge_B) + 1)]
         low_B, high_B = np.array(ends, dtype=np.float64).T
         return cls(edge_B, low_B.copy(), high_B.copy(), level)
 
@@ -101,3 +111,11 @@ def _ends(residual_H: Floats, level: float) -> tuple[float, float]:
     cut = math.floor((num + 1) * (1.0 - level) / 2 + 1e-9)
     low, high = (ranked[cut - 1], ranked[num - cut]) if cut else (ranked[0], ranked[-1])
     return min(float(low), 0.0), max(float(high), 0.0)
+
+
+def _even_ends(residual_H: Floats, level: float) -> tuple[float, float]:
+    """As far to both sides as the residuals' sizes say; of too few rows the greatest."""
+    ranked, num = np.sort(np.abs(residual_H)), residual_H.size
+    cut = math.floor((num + 1) * (1.0 - level) + 1e-9)
+    far = float(ranked[num - max(cut, 1)])
+    return -far, far

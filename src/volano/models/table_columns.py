@@ -7,21 +7,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from volano.models.column_kinds import (
-    flat,
-    is_missing,
-    may_be_text,
-    read_boolean,
-    read_each,
-    read_number,
-    read_numbers,
-)
+from volano.core.cells import is_missing, read_boolean, read_number
+from volano.models.column_kinds import flat, may_be_text, read_each, read_numbers
 from volano.models.dates import EPOCH, read_date, says_day_first
 from volano.models.text_features import normalise_text
 
@@ -162,8 +156,17 @@ def shown(column: str, row: Row) -> str:
     return f"{column} = {text[: _SHOWN - 1] + '…' if len(text) > _SHOWN else text}"
 
 
-def fit_column(name: str, kind: Kind, because: str, column: Column) -> FittedColumn:
-    """What the cells of training rows say of a column of this kind."""
+def fit_column(
+    name: str,
+    kind: Kind,
+    because: str,
+    column: Column,
+    unit_N: NDArray[np.int64] | None = None,
+) -> FittedColumn:
+    """What the cells of training rows say of a column of this kind.
+
+    ``unit_N`` says whose each row is: a level that one person alone has is not named.
+    """
     if kind == "number" and not may_be_text(column):
         has_missing = bool(np.isnan(read_numbers(column)).any())
         return FittedColumn(name, kind, because, has_missing=has_missing)
@@ -171,7 +174,7 @@ def fit_column(name: str, kind: Kind, because: str, column: Column) -> FittedCol
     found = FittedColumn(name, kind, because, has_missing=not bool(present_N.all()))
     match kind:
         case "category":
-            return _with_levels(found, column)
+            return _with_levels(found, column, unit_N)
         case "date":
             habit = says_day_first(_texts(column))
             found = replace(found, is_day_first=habit, parts=_DATE_PARTS)
@@ -191,7 +194,9 @@ def _with_junk(
     return replace(column, has_missing=bool(unread_N.any()), has_junk=has_junk)
 
 
-def _with_levels(column: FittedColumn, cells: Column) -> FittedColumn:
+def _with_levels(
+    column: FittedColumn, cells: Column, unit_N: NDArray[np.int64] | None
+) -> FittedColumn:
     counts: Counter[str] = Counter()
     whole = flat(cells)
     if pa.types.is_nested(whole.type):
@@ -203,9 +208,27 @@ def _with_levels(column: FittedColumn, cells: Column) -> FittedColumn:
                 counts[key_of(cell)] += found["counts"].as_py()
     fewest = max(2, min(_NEVER_RARE, len(whole) // _RARE))
     ranked = sorted(counts.items(), key=lambda level: (-level[1], level[0]))
-    levels = tuple(level for level, num in ranked if num >= fewest)[:_MOST_LEVELS]
+    own = set() if unit_N is None else _of_one_person(whole, unit_N)
+    kept = (level for level, num in ranked if num >= fewest and level not in own)
+    levels = tuple(islice(kept, _MOST_LEVELS))
     num_one_hot, has_rare = min(len(levels), _MOST_ONE_HOT), len(levels) < len(ranked)
     return replace(column, levels=levels, num_one_hot=num_one_hot, has_rare=has_rare)
+
+
+def _of_one_person(cells: pa.Array, unit_N: NDArray[np.int64]) -> set[str]:
+    """Levels that rows of one unit alone have: they are that person's words, as a name is."""
+    known: dict[str, int] = {}
+
+    def place_of(cell: object) -> float:
+        return -1.0 if is_missing(cell) else float(known.setdefault(key_of(cell), len(known)))
+
+    place_N = read_each(cells, place_of).astype(np.int64)
+    held_N = place_N >= 0
+    last_L = np.zeros(len(known), np.int64)
+    last_L[place_N[held_N]] = unit_N[held_N]  # any one of the level's rows
+    shared_L = np.zeros(len(known), np.bool_)
+    shared_L[place_N[held_N][last_L[place_N[held_N]] != unit_N[held_N]]] = True
+    return {level for level, place in known.items() if not shared_L[place]}
 
 
 def _texts(column: Column) -> list[str]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from volano.core.cells import is_missing, read_number
 from volano.core.errors import Term, UserError
-from volano.models.column_kinds import is_missing, kinds_of, read_each, read_number, read_numbers
+from volano.models.column_kinds import kinds_of, read_each, read_numbers
 from volano.models.rows import ArrowRows, table_of
 from volano.models.table_columns import DATE_CYCLES, FittedColumn, Read, fit_column, shown
 from volano.models.table_scales import Pieces, Scaling
@@ -94,18 +95,25 @@ class TableFeaturiser:
             raise ValueError("pieces of numbers do not fit together")
 
     @classmethod
-    def fit(cls, table: pa.Table, columns: Sequence[str], said: Mapping[str, Kind] = {}) -> Self:
+    def fit(
+        cls,
+        table: pa.Table,
+        columns: Sequence[str],
+        said: Mapping[str, Kind] = {},
+        unit_N: Ints | None = None,
+    ) -> Self:
         """Learn what the columns are; from training rows only.
 
         Args:
             table: raw cells.
             columns: those that the model may read; one that the table lacks is constant.
             said: kinds that the project names.
+            unit_N: whose each row is, shape (rows,): words of one person alone are not kept.
         """
         rows = ArrowRows(table_of(ArrowRows(table), columns))
         kinds = kinds_of(rows.table, said)
         fitted = [
-            fit_column(name, kinds[name].kind, kinds[name].because, rows.table.column(name))
+            fit_column(name, kinds[name].kind, kinds[name].because, rows.table.column(name), unit_N)
             for name in rows.table.column_names
         ]
         layout = _Layout.of(fitted, np.zeros(0, np.int64))

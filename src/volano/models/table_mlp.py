@@ -83,10 +83,11 @@ class TableMlpEngine:
 
     def decide(self, rows: Rows) -> Floats:
         """Decision values, shape (N, L)."""
-        found = [self._pass(self.featuriser.dense(block)) for block in blocks(rows, _BLOCK)]
+        found = [self.passed(self.featuriser.dense(block)) for block in blocks(rows, _BLOCK)]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _pass(self, dense_ND: Floats) -> Floats:
+    def passed(self, dense_ND: Floats) -> Floats:
+        """What the network gives of dense features, shape (N, L)."""
         value_NH = dense_ND.astype(np.float32)
         for weights, bias in self.layers[:-1]:
             value_NH = np.maximum(_times(value_NH, weights) + bias, np.float32(0))
@@ -103,7 +104,7 @@ class TableMlpEngine:
         """
         dense_D, mean_D = self.featuriser.dense([row])[0], self.featuriser.mean_D
         both = np.stack([mean_D, dense_D])
-        base, value = (float(lead(v, label, is_rival=is_rival)) for v in self._pass(both))
+        base, value = (float(lead(v, label, is_rival=is_rival)) for v in self.passed(both))
         step_S = (np.arange(_STEPS) + 0.5) / _STEPS
         path_SD = mean_D + step_S[:, None] * (dense_D - mean_D)
         slope_D = self._slopes(path_SD, label, is_rival=is_rival).mean(axis=0)

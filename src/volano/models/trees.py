@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TREES", "TreesEngine"]
 
 TREES = "trees"
+_ALONE = 8  # rows that are answered one by one sooner than LightGBM can look at all of them
 _FEW = 256  # rows that one thread answers sooner than several can be woken
 _TWO_LABELS = frozenset({"binary", "cross_entropy", "xentropy"})
 # Losses whose raw value is the number itself; of others it is a logarithm or a root.
@@ -129,10 +130,11 @@ class TreesEngine:
     def _raw(self, codes_NF: Floats) -> Floats:
         """The boosters' weighted mean, before it is told of labels."""
         total = np.zeros((len(codes_NF), self._num_values))
-        if len(codes_NF) == 1:
-            for single, share in zip(self._single, self.shares, strict=True):
-                total += share * single(codes_NF)
-        elif len(codes_NF):
+        if len(codes_NF) <= _ALONE:
+            for place in range(len(codes_NF)):
+                for single, share in zip(self._single, self.shares, strict=True):
+                    total[place] += share * single(codes_NF[place])
+        else:
             threads = 1 if len(codes_NF) <= _FEW else usable_cores()
             for booster, share in zip(self.boosters, self.shares, strict=True):
                 total += share * raw_values(booster, codes_NF, threads=threads)

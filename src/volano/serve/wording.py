@@ -26,7 +26,7 @@ _NAMED = {
 def reasons_in_words(task: Task, answer: Answer, language: Language) -> list[dict[str, Any]]:
     """The reasons of an answer to a row of a table, each with its weight and in words.
 
-    They speak of the likeliest label, under today's name, or of the number.
+    They speak of the label that was explained, under today's name, or of the number.
 
     Args:
         task: today's labels.
@@ -35,8 +35,7 @@ def reasons_in_words(task: Task, answer: Answer, language: Language) -> list[dic
     """
     label = ""
     if answer.value is None:
-        label = max(answer.scores, key=lambda name: answer.scores[name])
-        label = next(iter(task.today([label])), label)
+        label = next(iter(task.today([answer.explained])), answer.explained)
     return [
         {"text": text, "weight": weight, "says": _says(text, weight, label).said(language)}
         for text, weight in answer.reasons

@@ -132,11 +132,5 @@ class AnomalyDetection(Labelled):
         )
 
     def output(self, answer: Answer) -> dict[str, object]:
-        """``anomaly`` (true or false), ``score``, and reasons where they were asked for."""
-        said: dict[str, object] = {
-            "anomaly": answer.labels == (ANOMALY,),
-            "score": answer.scores.get(ANOMALY, 0.0),
-        }
-        if answer.reasons:
-            said["reasons"] = [{"text": text, "weight": weight} for text, weight in answer.reasons]
-        return said
+        """As of any label, and ``score``: that of ``anomaly``, whatever the answer."""
+        return {**super().output(answer), "score": answer.scores.get(ANOMALY, 0.0)}

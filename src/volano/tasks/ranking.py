@@ -35,13 +35,20 @@ def _columns(outcomes: LabelOutcomes) -> list[int]:
 
 
 def _bins_of(score_N: Floats, is_true_N: NDArray[np.bool_], num: int) -> NDArray[np.int64]:
-    """The bin of each score: cuts at quantiles of the true and of the others."""
+    """The bin of each score: cuts at quantiles of the true and of the others.
+
+    Equal scores stand in the middle of the cuts that they share, as equal ranks do: so bins of two
+    models can be swapped, and one answer for all is in the middle of the order, not at its end.
+    """
     if not is_true_N.any() or is_true_N.all():
         return np.zeros(len(score_N), np.int64)
     shares = np.linspace(0, 1, num // 2 + 1)[1:]
     cuts = [np.quantile(score_N[rows], shares, method="lower") for rows in (is_true_N, ~is_true_N)]
-    edges = np.unique(np.concatenate(cuts))[: num - 1]
-    found: NDArray[np.int64] = np.searchsorted(edges, score_N, "right")
+    edges = np.sort(np.concatenate(cuts))[: num - 1]
+    edges, first = np.unique(edges, return_index=True)
+    last = np.append(first[1:], num - 1)
+    place_B = np.concatenate([[0], (first + last + 1) // 2])
+    found: NDArray[np.int64] = place_B[np.searchsorted(edges, score_N, "right")]
     return found
 
 

@@ -27,8 +27,8 @@ class AlertsConfig(Config):
     """How many rows may be called anomalies: what people can look at.
 
     Attributes:
-        per_day: at most so many a day, by the days that the time column of the training rows spans;
-            ``off`` goes by the share.
+        per_day: at most so many a day, by the days that the time column of the training rows spans
+            (``data.fields.time`` must name it); ``off`` goes by the share.
         share: of all rows, where ``per_day`` is off.
     """
 

@@ -13,6 +13,7 @@ from volano.core.config import Config, Derived, Effort
 from volano.core.errors import ConfigError
 from volano.train.encoders.config import DistilConfig, EncoderConfig, LoraConfig
 from volano.train.loop.config import LoopConfig, OptimizerConfig
+from volano.train.mitigation import MitigationConfig
 from volano.train.suspects import MOST_SUSPECTS
 from volano.train.tables.config import MlpConfig, TreesConfig
 
@@ -55,6 +56,7 @@ class TrainConfig(Config):
         distil: of the learner ``distil``.
         trees: of the learner ``trees``.
         mlp: of the learner ``mlp``.
+        mitigation: what is done so that groups of people fare alike.
     """
 
     learner: str = "auto"
@@ -71,6 +73,7 @@ class TrainConfig(Config):
     distil: DistilConfig = DistilConfig()
     trees: TreesConfig = TreesConfig()
     mlp: MlpConfig = MlpConfig()
+    mitigation: MitigationConfig = MitigationConfig()
 
 
 # Folds, settings, epochs; and of trees most rounds and seeds.

@@ -41,6 +41,7 @@ class Made:
         told: what is worth telling.
         files: beside the arrays, by relative path.
         features: of tables, what each column was taken for.
+        is_forward: whether the rows that were held out are the latest.
     """
 
     engine: str
@@ -50,6 +51,7 @@ class Made:
     told: Mapping[str, Any]
     files: Mapping[str, bytes] = field(default_factory=dict)
     features: Sequence[Mapping[str, str]] = ()
+    is_forward: bool = False
 
 
 def fitted(
@@ -64,8 +66,11 @@ def fitted(
         rows: training rows, then validation rows.
         config: how unknown texts are told apart.
     """
-    told = _numbers if rows.answers == "number" else _labels
-    settings, arrays, unknown, outcomes = told(row_H, values_HC, rows, config)
+    if rows.answers == "number":
+        told = _numbers(row_H, values_HC, rows, is_forward=made.is_forward)
+    else:
+        told = _labels(row_H, values_HC, rows, config)
+    settings, arrays, unknown, outcomes = told
     spec = Spec(
         task=rows.task,
         engine=made.engine,
@@ -119,10 +124,10 @@ def _labels(
 
 
 def _numbers(
-    row_H: NDArray[np.int64], values_HC: Floats, rows: TrainingSet, config: TrainConfig
+    row_H: NDArray[np.int64], values_HC: Floats, rows: TrainingSet, *, is_forward: bool
 ) -> _Calibrated:
     """Intervals, by how far off held-out answers were."""
-    spread = Spread.fit(values_HC[:, 0], rows.number_N[row_H])
+    spread = Spread.fit(values_HC[:, 0], rows.number_N[row_H], is_even=is_forward)
 
     def outcomes(row_M: NDArray[np.int64], values_MC: Floats) -> NumberOutcomes:
         value_M = values_MC[:, 0]

@@ -1,9 +1,9 @@
 """Train: one learner on a prepared Dataset gives a native bundle and what parity and choice need.
 
 Beside the bundle: ``reference.parquet`` (rows with the training-time model's own scores),
-``held_out.safetensors`` (answers to rows that the answering model never saw) and
-``suspects.parquet`` (likely label errors). None of these alters an answer, so none is part of the
-model's identity.
+``held_out.safetensors`` (answers to rows that the answering model never saw), ``suspects.parquet``
+(likely label errors) and ``statistics.json`` (what rows and answers were like). None of these
+alters an answer, so none is part of the model's identity.
 """
 
 from __future__ import annotations
@@ -18,17 +18,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from volano.core.errors import DataError
+from volano.core.errors import ConfigError, DataError
 from volano.core.nouns import Dataset, Model
 from volano.models.bundle import write_bundle
 from volano.models.calibration import Calibration
 from volano.models.rows import ArrowRows
+from volano.models.statistics import STATISTICS
 from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.scoring import LabelOutcomes
 from volano.train.anomalies.budget import alert_share
 from volano.train.calibrate import curve_of
 from volano.train.held_out import HELD_OUT, Marked, write_held_out
+from volano.train.latest import hold_latest
 from volano.train.learner import Lesson, TrainingSet
+from volano.train.statistics import statistics_of
 from volano.train.suspects import find_far_numbers, find_suspects
 from volano.train.targets import ArrowTargets, count_labels, label_names
 
@@ -47,12 +50,13 @@ if TYPE_CHECKING:
     from volano.train.learner import Base, Fitted, Learner
     from volano.train.suspects import Suspect
 
-__all__ = ["BESIDE", "Plan", "lesson_of", "train"]
+__all__ = ["BESIDE", "Plan", "lesson_of", "people_of", "train", "unit_code"]
 
-BESIDE = frozenset({"reference.parquet", HELD_OUT, "suspects.parquet"})
+BESIDE = frozenset({"reference.parquet", HELD_OUT, "suspects.parquet", STATISTICS})
 _REFERENCE_ROWS = 512
 _LEARNT = ("train", "validation")
 _NEEDED = ("id", "target", "split", "weight", "subject", "cluster")
+_LANGUAGE = "language"
 _WINDOW = 100_000  # rows whose texts are Python objects at once
 
 
@@ -93,10 +97,15 @@ def train(
     with store.draft() as folder:
         arrays = {**fitted.arrays, **_curve(fitted, marked)}
         write_bundle(folder, fitted.spec, arrays, fitted.files)
-        ids = _read(data, (), needs_target=task.needs_target).column("id")
+        about = (_LANGUAGE,) if rows.text else ()
+        known = _read(data, (), needs_target=task.needs_target, about=about)
+        ids = known.column("id")
         answered = _write_reference(folder, fitted, rows, ids)
         write_held_out(folder, marked)
         _write_suspects(folder, marked, ids)
+        kinds = {feature["column"]: feature["kind"] for feature in fitted.features}
+        languages = known.column(_LANGUAGE) if _LANGUAGE in known.column_names else None
+        statistics_of(rows, kinds, marked, languages).write(folder)
         card: dict[str, Any] = {
             "learner": plan.learner.name,
             "dataset": data.hash,
@@ -139,8 +148,28 @@ def lesson_of(task: Task, data: Dataset) -> Lesson:
         num, days = len(training) + len(validation), float(data.card.get("days", 0.0))
         share = alert_share(task.labels.alerts, num, days)
         training = replace(training, alert_share=share)
-    by_time = bool(data.card.get("settings", {}).get("split", {}).get("by_time"))
-    return Lesson(training, validation, is_forward=by_time)
+    return Lesson(training, validation, is_forward=bool(_split(data).get("by_time")))
+
+
+def _split(data: Dataset) -> Mapping[str, Any]:
+    """How its rows were divided."""
+    found: Mapping[str, Any] = data.card.get("settings", {}).get("split", {})
+    return found
+
+
+def people_of(task: Task, data: Dataset, fields: Sequence[str]) -> pa.Table:
+    """Columns that say whose a row is, whether models read them or not, as ``Lesson.rows`` stand.
+
+    Raises:
+        ConfigError: the source has no such column.
+    """
+    struct = pq.read_schema(data.folder / "examples.parquet").field("fields").type
+    names = [struct.field(place).name for place in range(struct.num_fields)]
+    for name in fields:
+        if name not in names:
+            raise ConfigError.among("column", name, names, where="evaluate.fairness.fields")
+    table = _read(data, fields, needs_target=task.needs_target)
+    return _flattened(table.column("fields"), fields)
 
 
 def _columns_read(data: Dataset) -> tuple[str, ...]:
@@ -150,17 +179,29 @@ def _columns_read(data: Dataset) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(named)
 
 
-def _read(data: Dataset, fields: Sequence[str], *, needs_target: bool = True) -> pa.Table:
+def _read(
+    data: Dataset,
+    fields: Sequence[str],
+    *,
+    needs_target: bool = True,
+    about: tuple[str, ...] = (),
+) -> pa.Table:
     """The rows with truth, all of them where none is needed: training and then validation rows.
 
     Each come in the order of their ids. Only these fields are read, and columns that every learner
-    needs: five million rows fit then.
+    needs: five million rows fit then. Where the split is by time and the training rows came as
+    such, the latest of them are the validation rows. ``about`` names more columns; one that the
+    data lacks is left out.
     """
     file = pq.ParquetFile(data.folder / "examples.parquet", memory_map=True)
-    table = file.read(columns=[*_NEEDED, *(f"fields.{name}" for name in fields)])
+    split = _split(data)
+    dated = ("time", "label_from") if split.get("by_time") else ()
+    table = file.read(columns=[*_NEEDED, *dated, *about, *(f"fields.{name}" for name in fields)])
     is_learnt = pc.is_in(table.column("split"), pa.array(_LEARNT, pa.string()))
     is_known = pc.is_valid(table.column("target"))
     table = table.filter(pc.and_(is_learnt, is_known) if needs_target else is_learnt)
+    if dated:
+        table = hold_latest(table, _units(table), split["validation"])
     # The names of the splits come in this order too.
     return table.sort_by([("split", "ascending"), ("id", "ascending")])
 
@@ -206,16 +247,19 @@ def _units(table: pa.Table) -> NDArray[np.int64]:
         window = table.slice(begin, _WINDOW)
         named = (window.column(name).to_pylist() for name in ("subject", "cluster", "id"))
         codes[begin : begin + _WINDOW] = [
-            hash_code(f"s:{who}" if who else f"c:{alike}" if alike else f"r:{row}")
-            for who, alike, row in zip(*named, strict=True)
+            unit_code(who, alike, row) for who, alike, row in zip(*named, strict=True)
         ]
     return codes
 
 
-def hash_code(text: str) -> int:
-    """A 63-bit number for a unit, the same in every process."""
+def unit_code(subject: str | None, cluster: str | None, row: str) -> int:
+    """A 63-bit number for whose a row is, the same in every process.
+
+    That of its subject, else of its near-duplicates, else of the row itself.
+    """
     from hashlib import blake2b
 
+    text = f"s:{subject}" if subject else f"c:{cluster}" if cluster else f"r:{row}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
@@ -273,10 +317,11 @@ def _write_reference(
     # Held out in folds, every row has come into the last fit; else what was held out came in
     # late, if at all.
     is_late = np.isin(place_M, row_H) & (len(row_H) < len(rows))
-    is_known: NDArray[np.bool_] = np.ones(size, bool)
+    places_F = np.flatnonzero(~is_late)
     if isinstance(outcomes, LabelOutcomes) and not outcomes.is_multiple:
-        is_known = outcomes.truth_NC.any(axis=1)  # figures are of rows that somebody has looked at
-    return outcomes.at(np.flatnonzero(~is_late & is_known))
+        # Figures are of rows that somebody has looked at.
+        places_F = places_F[outcomes.truth_NC[places_F].any(axis=1)]
+    return outcomes.at(places_F)
 
 
 def _at(ids: pa.ChunkedArray, places: NDArray[np.int64]) -> pa.ChunkedArray:

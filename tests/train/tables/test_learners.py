@@ -354,6 +354,9 @@ def test_trees_do_not_ask_about_what_only_grows_when_the_future_is_foretold() ->
     assert "without columns that only grow or fall" in fitted.told["settings"]["trees"]
     assert fitted.held_out.row_H.tolist() == list(range(1800, 2000))
     assert r2(fitted) > 0.5
+    found = held(fitted)
+    # To which side the latest rows were missed says nothing of those that come.
+    np.testing.assert_allclose(found["high"] - found["value"], found["value"] - found["low"])
 
 
 def test_a_network_learns_what_is_one_thing_or_the_other_but_not_both(tmp_path: Path) -> None:

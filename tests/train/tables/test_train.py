@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -53,18 +54,23 @@ def columns() -> dict[str, Any]:
 
 
 def dataset_of(
-    store: ArtifactStore, targets: list[str], reads: list[str], **settings: Any
+    store: ArtifactStore,
+    targets: list[str],
+    reads: list[str],
+    splits: tuple[str, ...] = ("train", "train", "train", "validation", "test"),
+    **settings: Any,
 ) -> Dataset:
     """A prepared Dataset as the data room leaves one, two rows in three of one person."""
     found = columns()
     fields = pa.StructArray.from_arrays(list(found.values()), list(found))
-    splits = [("train", "train", "train", "validation", "test")[n % 5] for n in range(NUM)]
     table = pa.table(
         {
             "id": [f"r{n:03}" for n in range(NUM)],
             "fields": fields,
             "target": pa.array([[one] if one else None for one in targets], pa.list_(pa.string())),
-            "split": splits,
+            "split": [splits[n % len(splits)] for n in range(NUM)],
+            "time": [f"2024/{1 + n // 28}/{1 + n % 28}" for n in range(NUM)],
+            "label_from": ["source"] * NUM,
             "weight": pa.array([1.0] * NUM),
             "subject": pa.array([f"p{n // 2}" if n % 3 else None for n in range(NUM)]),
             "cluster": pa.array([None] * NUM, pa.string()),
@@ -136,8 +142,22 @@ def test_only_the_columns_that_models_read_are_read(sold: Dataset) -> None:
 
 def test_a_split_by_time_says_that_the_future_is_to_be_foretold(store: ArtifactStore) -> None:
     labels = ["no" if one < 100 else "yes" for one in sizes()]
-    data = dataset_of(store, labels, READS, split={"by_time": True})
+    data = dataset_of(store, labels, READS, split={"by_time": True, "validation": 0.1})
     assert lesson_of(TabularClassification(), data).is_forward
+
+
+def test_of_a_file_of_training_rows_the_latest_are_to_choose_by(store: ArtifactStore) -> None:
+    """Else folds by chance would say how well the past is filled in."""
+    labels = ["no" if one < 100 else "yes" for one in sizes()]
+    split = {"by_time": True, "validation": 0.1}
+    data = dataset_of(store, labels, READS, splits=("train", "train", "test"), split=split)
+    lesson = lesson_of(TabularClassification(), data)
+    late = [row["size.m2"] for row in lesson.valid.rows]
+    expected = [one for n, one in enumerate(sizes()) if n % 3 < 2 and n >= NUM - 30]
+    assert sorted(late) == sorted(expected)
+    assert len(lesson.rows) == 200
+    by_chance = dataset_of(store, labels, READS, splits=("train",), split={"by_time": False})
+    assert len(lesson_of(TabularClassification(), by_chance).valid) == 0
 
 
 def test_a_column_that_no_row_has_is_missing_throughout(store: ArtifactStore) -> None:
@@ -209,11 +229,18 @@ def test_training_again_gives_the_same_model(
 
 def test_rows_of_a_person_leave_what_lies_beside_a_bundle(appraiser: Model, tmp_path: Path) -> None:
     ids = ["r007", "r006"]
-    assert count_quotes(appraiser, frozenset(), ids) == 3  # two reference rows and a suspect
-    write_without(appraiser, frozenset(), ids, tmp_path)
+    # Two reference rows, a suspect, and the answers to both rows when they were held out: of the
+    # one by its id, of the other by whose it is.
+    assert count_quotes(appraiser, frozenset(), "p3", ids) == 5
+    write_without(appraiser, frozenset(), "p3", ids, tmp_path)
     left = pq.read_table(tmp_path / "reference.parquet").column("id").to_pylist()
     assert len(left) == pq.read_table(appraiser.folder / "reference.parquet").num_rows - 2
     assert not set(left) & set(ids)
+    before = read_held_out(appraiser.folder)
+    shutil.copy(appraiser.folder / "model.json", tmp_path)
+    after = read_held_out(tmp_path)
+    assert len(after.outcomes) == len(before.outcomes) - 2 == len(after.unit_N)
+    assert after.of_numbers.truth_N.max() < before.of_numbers.truth_N.max() == 90_000.0
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ def _lines(answer: dict[str, Any]) -> list[str]:
     said = ", ".join(filter(None, labels)) or "(none)"
     marks = [*(["unknown"] * answer["unknown"]), *([answer["route"]] if "route" in answer else [])]
     marked = "".join(f"  ({mark})" for mark in marks)
-    lines = [f"{said}  {answer['confidence']:.3f}{marked}"]
+    # By what a mistake costs, or a budget of alerts, the answer need not be the likeliest label.
+    sure = answer["scores"].get(said, answer["confidence"])
+    lines = [f"{said}  {sure:.3f}{marked}"]
     best = sorted(answer["scores"].items(), key=lambda item: -item[1])
     others = [(label, score) for label, score in best if label not in labels][:3]
     lines += [f"  {label}  {score:.3f}" for label, score in others]

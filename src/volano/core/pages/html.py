@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 HERE = Path(__file__).parent
+WHOLE_WORD = 28  # characters; a longer one, such as an address or a hash, may be broken in a table
 CONTENTS_FROM = 4  # with fewer sections a reader sees the whole page without a table of contents
 LANGUAGE_TAGS = {"en": "en", "zh": "zh-CN"}
 
@@ -71,6 +72,7 @@ def _template() -> Template:
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "allow_nan": False}
     environment.filters["written"] = _written
     environment.filters["bounds"] = _bounds
+    environment.filters["breaks"] = _breaks
     environment.filters["height"] = _height
     return environment.get_template("page.html.jinja")
 
@@ -98,6 +100,11 @@ def _bounds(interval: Interval, say: Translate) -> str:
         numbers.metric(end, signed=interval.signed) for end in (interval.low, interval.high)
     )
     return say("{low} to {high}", low=low, high=high)
+
+
+def _breaks(cell: Cell) -> bool:
+    """Whether a cell holds a word that is too long for a narrow column."""
+    return isinstance(cell, str) and any(len(word) > WHOLE_WORD for word in cell.split())
 
 
 def _height(chart: ChartBlock) -> int:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from volano.core.cells import is_missing
 from volano.data.columns import float_texts, join_cells, pieces_of
 from volano.data.sources.jsonl import as_text
 from volano.data.steps.texts import hash_text, join_text, normalise, texts_of
-from volano.models.column_kinds import is_missing
 from volano.models.rows import table_of
 
 if TYPE_CHECKING:

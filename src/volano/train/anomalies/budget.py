@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volano.core.errors import DataError
+
 if TYPE_CHECKING:
     from volano.models.calibration import Calibration, Floats
     from volano.tasks.task import AlertsConfig
 
 __all__ = ["alert_share", "budgeted", "logit_cut"]
 
+_MOST = 0.5  # of all rows: what is commoner is no anomaly
 _FARTHEST = 30.0  # log-odds beyond which a share and certainty are one number
 
 
@@ -23,15 +26,25 @@ def alert_share(alerts: AlertsConfig, num_rows: int, days: float) -> float:
     Args:
         alerts: of the project.
         num_rows: training rows.
-        days: that their times span; 0 where they have none, and the share counts.
+        days: that their times span; 0 where they have none.
+
+    Raises:
+        DataError: the budget goes by days, and no row has a time.
 
     >>> from volano.tasks.task import AlertsConfig
     >>> alert_share(AlertsConfig(per_day=5), 10_000, 20.0)
     0.01
     """
-    if alerts.per_day == "off" or days <= 0 or not num_rows:
+    if alerts.per_day == "off":
         return alerts.share
-    return min(0.5, alerts.per_day * max(1.0, days) / num_rows)
+    if not days:
+        raise DataError(
+            "alerts are counted by the day, and no training row has a time",
+            where="labels.alerts.per_day",
+            fix="see that data.fields.time names the right column; or take out per_day, and give "
+            "labels.alerts.share",
+        )
+    return min(_MOST, alerts.per_day * days / num_rows)
 
 
 def logit_cut(logit_M: Floats, share: float) -> float:

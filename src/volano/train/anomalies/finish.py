@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volano.models.bundle import Spec
+from volano.tasks.anomaly_detection import ANOMALY
 from volano.tasks.scoring import LabelOutcomes
 from volano.train.anomalies.lesson import LABELS
 from volano.train.learner import Fitted, HeldOut
@@ -44,6 +45,7 @@ def finished(
         settings=made.settings,
         calibration=calibration.settings(),
         columns=rows.columns,
+        asked=ANOMALY,
     )
 
     def outcomes(row_M: Ints, values_M2: Floats) -> LabelOutcomes:

@@ -67,7 +67,7 @@ class OddLesson:
         assert config.seed != "auto"
         rows = lesson.rows
         log.progress("rows are read", 0, len(rows))
-        featuriser = TableFeaturiser.fit(rows.table, rows.columns, rows.kinds)
+        featuriser = TableFeaturiser.fit(rows.table, rows.columns, rows.kinds, rows.unit_N)
         codes_NF = featuriser.codes(ArrowRows(rows.table))
         log.progress("rows are read", len(rows), len(rows))
         truth_NC = truth_of(rows.targets, LABELS)

@@ -97,6 +97,6 @@ def part_files(folders: Sequence[Path]) -> dict[str, bytes]:
     return {
         f"{PARTS}/{number}/{path.relative_to(folder).as_posix()}": path.read_bytes()
         for number, folder in enumerate(folders)
-        for name in _ANSWERS
+        for name in (*_ANSWERS, *(f"{PARTS}/*/{one}" for one in _ANSWERS))  # a part may have parts
         for path in sorted(folder.glob(name))
     }

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volano.core.events import Events
-    from volano.models.calibration import Calibration, Floats
+    from volano.models.calibration import Floats
     from volano.tasks.task import Task
-    from volano.train.anomalies.lesson import Ints
     from volano.train.config import TrainConfig
     from volano.train.learner import Fitted, Lesson
 
@@ -93,7 +92,7 @@ class OddLabelled:
             return boosting.values_of(booster, codes)
 
         plain = calibrate_one(values_H2, whole.truth_NC[row_H])
-        cut = _cut(whole, row_H, values_H2, values_of, plain)
+        cut = _cut(whole, values_of, plain.temperature)
         told = {
             "settings": {"trees": str(grown.shape)},
             "losses": tried,
@@ -199,18 +198,12 @@ def _rounds_for_all(table: TableLesson, rounds: int) -> int:
     return math.ceil(rounds * math.sqrt(len(table) / (len(table) - held)))
 
 
-def _cut(
-    lesson: OddLesson, row_H: Ints, values_H2: Floats, values_of: Any, plain: Calibration
-) -> float:
+def _cut(lesson: OddLesson, values_of: Any, temperature: float) -> float:
     """Log-odds from which on alerts stay within the budget, over rows as they come.
 
-    Labelled rows count by the answers of models that had not seen them.
+    Of rows that it has learnt from a model is surer than of others: the budget is kept, if anything
+    not used up.
     """
     place_M = np.unique(np.linspace(0, len(lesson) - 1, _MOST_SCALE).astype(np.int64))
-    if len(lesson) <= _MOST_SCALE:
-        place_M = np.arange(len(lesson))
     values_M2 = values_of(place_M)
-    is_held_M = np.isin(place_M, row_H)
-    values_M2[is_held_M] = values_H2[np.searchsorted(row_H, place_M[is_held_M])]
-    logit_M = (values_M2[:, 0] - values_M2[:, 1]) / plain.temperature
-    return logit_cut(logit_M, lesson.alert_share)
+    return logit_cut((values_M2[:, 0] - values_M2[:, 1]) / temperature, lesson.alert_share)

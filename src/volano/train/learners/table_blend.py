@@ -75,7 +75,10 @@ class TableBlend:
         }
         settings = {"parts": [asdict(part) for part in parts]}
         columns = told_columns(engine.featuriser)
-        made = Made("ensemble", settings, {}, values_of, told, part_files(folders), columns)
+        # Parts that answered the latest rows alone have left the others out.
+        is_forward = lesson.is_forward and len(row_H) < len(rows)
+        files = part_files(folders)
+        made = Made("ensemble", settings, {}, values_of, told, files, columns, is_forward)
         return fitted(made, row_H, values_HL, rows, config)
 
 

@@ -70,6 +70,7 @@ class TableLinear:
             told,
             engine.files(),
             told_columns(table.featuriser),
+            table.is_forward,
         )
         return fitted(made, table.row_H, found.values_HL, table.rows, config)
 

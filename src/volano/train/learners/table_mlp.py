@@ -96,6 +96,7 @@ class TableMlp:
             told,
             engine.files(),
             told_columns(table.featuriser),
+            table.is_forward,
         )
         return fitted(made, table.row_H, values_HL, table.rows, config)
 

@@ -44,7 +44,8 @@ _SHAPES = (
 _TRIED = {1: 1, 2: 2, 3: 4, 4: 5, 5: 6}  # by ``settings_tried``: they differ more than strengths do
 _FEWEST_ROWS = 4  # for a split, and rows to see what it is worth
 _FEW_ROWS = 10_000  # fewer are better told by small trees
-_TRIAL_ROWS = 10_000  # shapes are compared on as many folds as hold so many rows
+_TRIAL_ROWS = 8_000  # shapes are compared on as many folds as hold so many rows,
+_TRIAL_PACE = 2.0  # in half the rounds: which is the best shows as well
 _MOST_TRIAL_WORK = 30_000_000_000  # of all shapes that are tried: minutes of a core
 _MOST_SEED_WORK = 30_000_000_000  # of all seeds but the first
 _MOST_TREES = 20_000  # of one model, so that it is read and asked in good time
@@ -78,11 +79,13 @@ class TableTrees:
             log.note("there is nothing that trees could ask about: a linear model stands for them")
             return LINEAR.fit(lesson, config, log)
         boosting = Boosting.of(table, config.trees, config.seed, log)
-        tried = _try_shapes(boosting, _shapes_for(boosting, config))
-        best = _on_all_folds(boosting, min(tried, key=lambda grown: grown.loss))
-        runs = _with_seeds(boosting, best, config.trees.seeds)
+        shapes = _shapes_for(boosting, config)
+        tried = _try_shapes(boosting, shapes, config.trees.seeds)
+        shape = min(tried, key=tried.__getitem__, default=shapes[0])
+        best = boosting.grow(shape, range(table.num_folds))
+        runs, seeds = _with_seeds(boosting, best, config.trees.seeds)
         rounds = _rounds_for_all(table, best.rounds)
-        boosters = boosting.fit_all(best.shape, rounds, len(runs))
+        boosters = boosting.fit_all(shape, rounds, seeds)
         engine = TreesEngine(table.featuriser, boosters, (1.0 / len(boosters),) * len(boosters))
 
         def values_of(places: Sequence[int]) -> Floats:
@@ -91,8 +94,8 @@ class TableTrees:
             return _mean([boosting.values_of(booster, codes) for booster in boosters])
 
         told = {
-            "settings": {"trees": str(best.shape)},
-            "shapes": {str(grown.shape): grown.loss for grown in tried},
+            "settings": {"trees": str(shape)},
+            "shapes": {str(one): loss for one, loss in (tried or {shape: best.loss}).items()},
             "learning_rate": boosting.rate,
             "rounds_held_out": best.rounds,
             "rounds": rounds,
@@ -108,6 +111,7 @@ class TableTrees:
             told,
             engine.files(),
             told_columns(table.featuriser),
+            table.is_forward,
         )
         values_HL = table.gather(_by_fold(table, _mean([run.values for run in runs])))
         return fitted(made, table.row_H, values_HL, table.rows, config)
@@ -127,13 +131,17 @@ def _shapes_for(boosting: Boosting, config: TrainConfig) -> list[Shape]:
     return list(dict.fromkeys(shape.fitting(num_rows, num_values) for shape in shapes))
 
 
-def _try_shapes(boosting: Boosting, shapes: Sequence[Shape]) -> list[Grown]:
-    """The shapes on folds of enough rows, as many of them as can be had in good time."""
+def _try_shapes(boosting: Boosting, shapes: Sequence[Shape], seeds: int) -> dict[Shape, float]:
+    """The loss of each shape on folds of enough rows; as many as can be had in good time.
+
+    Where there is but one, nothing is compared.
+    """
     table = boosting.lesson
+    if len(shapes) == 1 and not table.beyond:
+        return {}
     sizes = np.cumsum([len(table.held(fold)) for fold in range(table.num_folds)])
-    enough = int(np.searchsorted(sizes, _TRIAL_ROWS)) + 1
-    trial = range(min(enough, len(sizes)) if len(shapes) > 1 else len(sizes))
-    tried: list[Grown] = []
+    trial = range(min(int(np.searchsorted(sizes, _TRIAL_ROWS)) + 1, len(sizes)))
+    tried: dict[Shape, float] = {}
     spent = 0.0
     for shape in shapes:
         if tried and spent + spent / len(tried) > _MOST_TRIAL_WORK:
@@ -141,32 +149,41 @@ def _try_shapes(boosting: Boosting, shapes: Sequence[Shape]) -> list[Grown]:
                 f"{len(tried)} of {len(shapes)} shapes of trees are tried: the rows are many"
             )
             break
-        tried.append(boosting.grow(shape, trial))
-        spent += boosting.work(tried[-1]) * len(trial)
+        tried[shape], rounds = _trial(boosting, shape, trial, min(seeds, 2))
+        spent += boosting.work(shape, rounds) * len(trial)
     if table.beyond:
-        best = min(tried, key=lambda grown: grown.loss)
-        tried.append(boosting.grow(replace(best.shape, without=table.beyond), trial))
+        shape = replace(min(tried, key=tried.__getitem__), without=table.beyond)
+        tried[shape], _ = _trial(boosting, shape, trial, min(seeds, 2))
     return tried
 
 
-def _on_all_folds(boosting: Boosting, best: Grown) -> Grown:
-    folds = range(boosting.lesson.num_folds)
-    return best if len(best.folds) == len(folds) else boosting.grow(best.shape, folds)
+def _trial(boosting: Boosting, shape: Shape, folds: range, seeds: int) -> tuple[float, int]:
+    """The loss of a shape, and how many rounds that took.
+
+    With several seeds where several will answer: shapes that leave more to chance gain more.
+    """
+    first = boosting.grow(shape, folds, pace=_TRIAL_PACE)
+    others = (
+        boosting.grow(shape, folds, first.rounds, repeat, _TRIAL_PACE) for repeat in range(1, seeds)
+    )
+    values = _mean([first.values, *(other.values for other in others)])
+    return boosting.loss(first.folds, values), first.rounds * seeds
 
 
-def _with_seeds(boosting: Boosting, best: Grown, wanted: int) -> list[Grown]:
-    """The best, and its like with other seeds: as many as pay, and can be had in good time."""
-    work = boosting.work(best) * (len(best.folds) + 1)
+def _with_seeds(boosting: Boosting, best: Grown, wanted: int) -> tuple[list[Grown], int]:
+    """Answers of the best and of its like with another seed, and how many seeds to take.
+
+    As many as pay and can be had in good time. Two tell nearly what more of them will be like.
+    """
+    work = boosting.work(best.shape, best.rounds)
     trees = best.rounds * boosting.objective.get("num_class", 1)
-    wanted = int(min(wanted, 1 + _MOST_SEED_WORK // work, max(1, _MOST_TREES // trees)))
-    runs = [best]
-    while len(runs) < wanted:
-        runs.append(boosting.grow(best.shape, best.folds, best.rounds, repeat=len(runs)))
-        if len(runs) == 2:
-            both = boosting.loss(best.folds, _mean([run.values for run in runs]))
-            if both > best.loss * (1.0 - _PAYS):
-                return [best]
-    return runs
+    in_time = (_MOST_SEED_WORK - work * len(best.folds)) // work
+    wanted = int(min(wanted, max(1, 1 + in_time), max(1, _MOST_TREES // trees)))
+    if wanted == 1:
+        return [best], 1
+    other = boosting.grow(best.shape, best.folds, best.rounds, repeat=1)
+    both = boosting.loss(best.folds, _mean([best.values, other.values]))
+    return ([best], 1) if both > best.loss * (1.0 - _PAYS) else ([best, other], wanted)
 
 
 def _rounds_for_all(table: TableLesson, rounds: int) -> int:

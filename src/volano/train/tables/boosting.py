@@ -8,6 +8,7 @@ The same seed gives the same trees with any number of threads. Shape suffixes: L
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -180,12 +181,19 @@ class Boosting:
         """How many rows are learnt from."""
         return int(np.count_nonzero(self.learnt_N))
 
-    def work(self, grown: Grown) -> float:
+    def work(self, shape: Shape, rounds: int) -> float:
         """What one fit costs: a core does some 300 million of it in a second."""
-        tree = _work_of_tree(grown.shape.leaves, self.num_rows, self.lesson.codes_NF.shape[1])
-        return tree * grown.rounds * float(self.objective.get("num_class", 1))
+        tree = _work_of_tree(shape.leaves, self.num_rows, self.lesson.codes_NF.shape[1])
+        return tree * rounds * float(self.objective.get("num_class", 1))
 
-    def grow(self, shape: Shape, folds: Iterable[int], rounds: int = 0, repeat: int = 0) -> Grown:
+    def grow(
+        self,
+        shape: Shape,
+        folds: Iterable[int],
+        rounds: int = 0,
+        repeat: int = 0,
+        pace: float = 1.0,
+    ) -> Grown:
         """Boosters of these folds, until their mean loss falls no more, or for so many rounds.
 
         Args:
@@ -193,11 +201,12 @@ class Boosting:
             folds: that are held out.
             rounds: 0 finds them.
             repeat: chance is drawn anew for another one.
+            pace: by which each tree adds more, and rounds are fewer.
         """
         from lightgbm import Booster
 
         folds = tuple(folds)
-        params = self._params(shape, repeat, len(folds))
+        params = self._params(shape, repeat, len(folds), pace)
         boosters = []
         for learnt, held in map(self._split, folds):
             boosters.append(Booster(params, learnt))
@@ -208,7 +217,7 @@ class Boosting:
                 sizes = crew.sizes()
             else:
                 counts = np.array([len(self.lesson.held(fold)) for fold in folds])
-                rounds, sizes = self._grow_until_best(crew, counts / counts.sum())
+                rounds, sizes = self._grow_until_best(crew, counts / counts.sum(), pace)
         told = zip(folds, boosters, sizes, strict=True)
         values = np.concatenate(
             [self._answers(fold, booster, size) for fold, booster, size in told]
@@ -252,16 +261,17 @@ class Boosting:
         counts = np.bincount(lesson.rows.class_N[others], minlength=lesson.num_values)
         return fill_absent(values, counts > 0, len(others))
 
-    def _grow_until_best(self, crew: _Crew, share: Floats) -> tuple[int, list[int]]:
+    def _grow_until_best(self, crew: _Crew, share: Floats, pace: float) -> tuple[int, list[int]]:
         """The best number of rounds, and the sizes of the boosters after so many."""
         patience = max(_FEWEST_ROUNDS, round(_PATIENCE / self.rate))
         least, best, sizes = np.inf, 1, [1] * len(crew.boosters)
-        for number in range(1, self.most_rounds + 1):
+        most = math.ceil(self.most_rounds / pace)
+        for number in range(1, most + 1):
             crew.grow(1)
             loss = float(share @ crew.losses())
             if loss < least:
                 least, best, sizes = loss, number, crew.sizes()
-            self.log.progress("rounds", number, self.most_rounds)
+            self.log.progress("rounds", number, most)
             if number - best >= patience:
                 break
         return best, sizes
@@ -294,7 +304,9 @@ class Boosting:
             params={**_FIXED, "num_threads": _threads(len(places))},
         ).construct()
 
-    def _params(self, shape: Shape, repeat: int, num_boosters: int) -> dict[str, Any]:
+    def _params(
+        self, shape: Shape, repeat: int, num_boosters: int, pace: float = 1.0
+    ) -> dict[str, Any]:
         # LightGBM counts seeds in 31 bits.
         seed = derive_seed(self.seed, "trees", repeat) >> 1
         return {
@@ -302,7 +314,7 @@ class Boosting:
             **self.objective,
             **shape.params(self.lesson.codes_NF.shape[1]),
             "num_threads": max(1, _threads(self.num_rows) // num_boosters),
-            "learning_rate": self.rate,
+            "learning_rate": min(1.0, self.rate * pace),
             "seed": seed,
         }
 

@@ -136,12 +136,10 @@ class _Sums:
 
     def solve(self, penalty: float) -> Floats:
         """The weights of least loss; the bias, which comes last, is not pulled."""
-        from scipy.linalg import solve
-
         pulled = self.products_DD.copy()
         pulled[np.diag_indices(len(pulled) - 1)] += penalty
         pulled[-1, -1] += 1e-9  # of a fold without any row
-        found: Floats = solve(pulled, self.with_number_D, assume_a="pos")
+        found: Floats = np.linalg.solve(pulled, self.with_number_D).astype(np.float64)
         return found
 
     def loss(self, weights_D: Floats) -> float:
@@ -311,7 +309,6 @@ class _Question:
 
     def step(self, weights_E: Floats, value_K: Floats) -> Floats:
         """Towards the least loss; to be taken away from the weights."""
-        from scipy.linalg import solve
         from scipy.special import expit
 
         chance_K = expit(value_K)
@@ -322,5 +319,5 @@ class _Question:
         curve_EE = (scaled.T @ scaled).astype(np.float64)
         # What 32 bits round off might leave a direction without any bend.
         curve_EE[np.diag_indices(len(curve_EE))] += self.pull_E + 1e-6 * float(curve_EE.trace())
-        step_E: Floats = solve(curve_EE, slope_E, assume_a="pos")
+        step_E: Floats = np.linalg.solve(curve_EE, slope_E).astype(np.float64)
         return step_E

@@ -57,7 +57,7 @@ class TableLesson:
         """Read the rows, and give each its fold: the same for all learners of a project."""
         rows = lesson.rows
         log.progress("rows are read", 0, len(rows))
-        featuriser = TableFeaturiser.fit(rows.table, rows.columns, rows.kinds)
+        featuriser = TableFeaturiser.fit(rows.table, rows.columns, rows.kinds, rows.unit_N)
         codes_NF = featuriser.codes(ArrowRows(rows.table))
         log.progress("rows are read", len(rows), len(rows))
         fold_N = table_folds(lesson, config)
