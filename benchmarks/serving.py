@@ -2,14 +2,14 @@
 
 ``python benchmarks/serving.py`` needs wrk (``apt install wrk``) and about two minutes. LitServe and
 BentoML with the same Predictor are measured turn about with volano by ``--others that/bin/python``,
-an environment of their own: ``pip install . litserve bentoml``. Exit code 1: a request failed, or
-an answer is not in the ledger.
+an environment of their own: ``pip install . litserve bentoml``. Rows of a table are asked by
+``--data adult.csv --learner trees``. Exit code 1: a request failed, or an answer is not in the
+ledger.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import re
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared import absolute
 
-from volano.core.nouns import Model
+from volano.core.nouns import Dataset, Model
 from volano.loop.project import Project
 from volano.models import Predictor
 from volano.store import releases
@@ -107,7 +107,7 @@ class Scene:
 
     folder: Path
     bundle: Path
-    rows: list[dict[str, str]]
+    rows: list[dict[str, Any]]
     script: Path
     seconds: int
 
@@ -115,6 +115,7 @@ class Scene:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, default=BANKING if BANKING.exists() else TICKETS)
+    parser.add_argument("--learner", default="linear")
     parser.add_argument("--seconds", type=int, default=8, help="of each run of wrk")
     parser.add_argument("--pairs", type=int, default=3, help="runs of each server, turn about")
     parser.add_argument("--workers", type=int, default=1)
@@ -124,7 +125,7 @@ def main() -> int:
         print("nothing is measured: wrk is not installed: apt install wrk, or brew install wrk")
         return 0
     with tempfile.TemporaryDirectory() as scratch:
-        scene = make_scene(Path(scratch), options.data, options.seconds)
+        scene = make_scene(Path(scratch), options.data, options.learner, options.seconds)
         bare = bare_loop(scene)
         print(f"bare Predictor, one row after another: {bare:,.0f} rows/s ({load_average()})")
         failed = measure(scene, options.workers)
@@ -133,11 +134,11 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def make_scene(scratch: Path, data: Path, seconds: int) -> Scene:
-    """Train a linear model, and one more to promote."""
+def make_scene(scratch: Path, data: Path, learner: str, seconds: int) -> Scene:
+    """Train a model, and one more to promote."""
     folder = scratch / "project"
     volano = (sys.executable, "-m", "volano")
-    settings = ("--set", "effort=quick", "--set", "train.learner=linear")
+    settings = ("--set", "effort=quick", "--set", f"train.learner={learner}")
     subprocess.run([*volano, "init", str(folder), "--data", str(data), *settings], check=True,
                    capture_output=True)  # fmt: skip
     subprocess.run([*volano, "turn", "--project", str(folder)], check=False, capture_output=True)
@@ -146,9 +147,9 @@ def make_scene(scratch: Path, data: Path, seconds: int) -> Scene:
         if champion is None:
             raise SystemExit("the turn promoted nothing: volano turn says why")
         bundle = project.store.open(Model, champion.model).folder
-        column = project.config.data.fields.texts[0]
-    with data.open(encoding="utf-8", newline="") as stream:
-        rows = [{column: row[column]} for row in csv.DictReader(stream)][:3000]
+        table = project.find(Dataset, "dataset:latest").labelled("train").slice(0, 3000)
+        reads = Predictor.load(bundle).spec.reads
+    rows = [{name: row[name] for name in reads} for row in table.column("fields").to_pylist()]
     bodies = scratch / "bodies.jsonl"
     bodies.write_text("".join(json.dumps({"inputs": [row]}) + "\n" for row in rows), "utf-8")
     script = scratch / "post.lua"

@@ -4,7 +4,7 @@ Each size runs in a fresh process, so that its peak is its own. Rows are seeded:
 numbers, whole numbers, categories of few and of many values, flags, dates and codes, with missing
 cells; the target is a number that hardly stands twice, or a label. Among them are rows equal to an
 earlier one, and columns that give the target away. What was planted has to be found, or this ends
-with 1.
+with 1. With ``--turn`` each size is a whole turn of trees: training, export, report and verdict.
 """
 
 from __future__ import annotations
@@ -40,22 +40,27 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="a second turn on top, 1 % new rows")
     parser.add_argument("--source", choices=("csv", "parquet"), default="parquet")
     parser.add_argument("--answers", choices=("number", "labels"), default="number")
+    parser.add_argument("--turn", action="store_true", help="a whole turn of trees")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        print(json.dumps(measure(Path(asked.child), asked.answers, again=asked.again)))
+        folder = Path(asked.child)
+        found = turn(folder) if asked.turn else measure(folder, asked.answers, again=asked.again)
+        print(json.dumps(found))
         return 0
     missed = False
     head = "rows,MB,collect,prepare,report,all,cpu,rows/s,peak MB,B/row".split(",")  # noqa: SIM905
-    print(("{:>10}" * len(head)).format(*head), "  load")
+    if not asked.turn:
+        print(("{:>10}" * len(head)).format(*head), "  load")
     for size in asked.rows or SIZES:
         with tempfile.TemporaryDirectory() as scratch:
             planted = write_rows(Path(scratch), size, asked.source, asked.answers, asked.seed)
-            options = ["--answers", asked.answers, *(["--again"] if asked.again else [])]
-            command = [sys.executable, __file__, "--child", scratch, *options]
-            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-        missed |= show(size, found, planted)
+            flags = [f"--{name}" for name in ("again", "turn") if getattr(asked, name)]
+            command = [sys.executable, __file__, "--child", scratch, "--answers", asked.answers]
+            ran = subprocess.run([*command, *flags], check=True, stdout=subprocess.PIPE)
+            found = json.loads(ran.stdout)
+        missed |= show_turn(size, found) if asked.turn else show(size, found, planted)
     return int(missed)
 
 
@@ -76,6 +81,38 @@ def show(size: int, found: dict[str, Any], planted: dict[str, Any]) -> bool:
     for line in missed:
         print(f"  missed: {line} (planted: {planted})")
     return bool(missed)
+
+
+def show_turn(size: int, found: dict[str, Any]) -> bool:
+    """Print a line of a whole turn; whether it took too much memory."""
+    stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found["seconds"].items())
+    cpu, peak = f"cpu {found['cpu']:.0f} s", f"peak {found['peak_mb']:,.0f} MB"
+    load = f"load {os.getloadavg()[0]:.1f}"
+    print(f"{size:,} rows, {found['verdict']}: {stages}; {cpu}, {peak}  ({load})", flush=True)
+    return bool(found["peak_mb"] > GOALS["megabytes"])
+
+
+def turn(folder: Path) -> dict[str, Any]:
+    """``volano init`` and ``volano turn`` on ``rows.*`` in this process."""
+    from volano.loop.project import Project
+    from volano.loop.start import Said, start_project
+
+    (path,) = folder.glob("rows.*")
+    root = folder / "project"
+    settings = ("effort=quick", "train.learner=trees")
+    start_project(root, Said(path, target="y", set=settings))
+    watch, began = Watch(), used_seconds()
+    try:
+        with Project.open(root) as project:
+            found = project.turn()
+    finally:
+        peak_mb = watch.end()
+    return {
+        "verdict": found.verdict.decision,
+        "seconds": dict(found.seconds),
+        "cpu": used_seconds() - began,
+        "peak_mb": peak_mb,
+    }
 
 
 def measure(folder: Path, answers: str, *, again: bool) -> dict[str, Any]:

@@ -49,10 +49,10 @@ def test_a_row_is_asked_on_the_command_line(
 ) -> None:
     row = json.dumps(ROW, ensure_ascii=False)
     told = volano("predict", row, "--explain").out
-    assert "tenure = 2: raises yes" in told
+    assert "tenure = 2: raises 'yes'" in told
     assert told.splitlines()[0].startswith("yes  0.")
     monkeypatch.setenv("VOLANO_LANGUAGE", "zh")
-    assert "tenure = 2：使 yes 升高" in volano("predict", row, "--explain").out
+    assert "tenure = 2：使 'yes' 升高" in volano("predict", row, "--explain").out
     answer = volano("predict", row, "--json").json
     assert answer["label"] == "yes" and set(answer["scores"]) == {"no", "yes"}
     wrong = volano("predict", '{"tenure": 2}')

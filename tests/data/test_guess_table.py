@@ -138,6 +138,64 @@ def test_numbers_with_a_decimal_comma_are_seen_and_read(tmp_path: Path) -> None:
     assert (guess.task, guess.fields.target) == ("tabular-regression", "rent")
 
 
+def test_points_beside_decimal_commas_are_doubted(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    body = [
+        f"{chance.uniform(20, 200):.1f};".replace(".", ",") + f"{chance.random():.3f};{n % 2}"
+        for n in range(200)
+    ]
+    guess = guess_project(write(tmp_path, "\n".join(["rent;rank;label", *body, ""])))
+    decimal = guess.choices["decimal"]
+    assert (guess.source.decimal, decimal.is_sure) == ("comma", False)
+    assert "with a point in rank" in decimal.because
+
+
+def test_a_first_line_that_counts_the_columns_is_a_header(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    cells = ([f"{chance.gauss(0, 1):.3f}" for _ in range(4)] for _ in range(100))
+    body = [",".join([*row, str(n % 2)]) for n, row in enumerate(cells)]
+    for head in ("0,1,2,3,4", "1,2,3,4,5"):
+        guess = guess_project(write(tmp_path, "\n".join([head, *body, ""])))
+        assert (guess.source.header, guess.fields.target) == (True, head[-1])
+        assert guess.labels == ("0", "1")
+
+
+def test_two_columns_that_are_named_like_targets_are_told(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    body = [
+        ",".join([chance.choice("yn"), str(chance.randrange(90)), f"{chance.gauss(9, 1):.2f}"])
+        for _ in range(200)
+    ]
+    guess = guess_project(write(tmp_path, "\n".join(["default,age,price", *body, ""])))
+    target = guess.choices["target"]
+    assert (target.is_sure, {target.value, *target.alternatives}) == (False, {"default", "price"})
+
+
+@pytest.mark.parametrize(
+    ("head", "values"), [("是否有房,年龄,违约", "是否"), ("x,年龄,逾期", "有无")]
+)
+def test_a_chinese_target_is_known_by_its_name(tmp_path: Path, head: str, values: str) -> None:
+    chance = random.Random(0)
+    body = [
+        f"{chance.choice('是否')},{chance.randrange(90)},{chance.choice(values)}"
+        for _ in range(200)
+    ]
+    guess = guess_project(write(tmp_path, "\n".join([head, *body, ""])))
+    assert (guess.task, guess.fields.target) == ("tabular-classification", head.split(",")[-1])
+    assert guess.labels == tuple(sorted(values))
+
+
+def test_cells_of_rows_that_nobody_looked_at_do_not_hide_the_target(tmp_path: Path) -> None:
+    text = looked(said=("ok", "ok")).replace(",\n", ",-\n")
+    guess = guess_project(write(tmp_path, text), task=AnomalyDetection())
+    assert guess.fields.target == "checked"
+
+
+def test_in_a_few_rows_no_column_counts_them(tmp_path: Path) -> None:
+    path = write(tmp_path, "age,income,label\n1,20,a\n2,21,b\n")
+    assert guess_project(path, target="label", task=TabularClassification()).fields.ignore == ()
+
+
 def test_a_target_of_which_each_row_differs_is_doubted(tmp_path: Path) -> None:
     body = [f"{n},{n % 7},code {n * 7919:x}" for n in range(100)]
     path = write(tmp_path, "\n".join(["a,b,label", *body, ""]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -364,6 +364,46 @@ def test_a_random_split_of_rows_with_a_time_is_told(workshop: Workshop) -> None:
     found = collect(workshop, time="at")
     assert "prepare.split.by_time: true" in notes(prepare(workshop, found))
     assert "by_time" not in notes(prepare(workshop, found, split={"by_time": True}))
+
+
+@pytest.mark.parametrize(("split", "is_told"), [("validation", True), ("test", False)])
+def test_a_random_test_is_told_also_where_a_file_is_the_validation(
+    workshop: Workshop, split: Literal["validation", "test"], is_told: bool
+) -> None:
+    body = [f"{row},2024-01-{1 + n % 28:02}" for n, row in enumerate(rows(100))]
+    write(workshop, body, head=HEAD + ",at")
+    held = [f"{row},2024-02-03" for row in rows(20, seed=1)]
+    write(workshop, held, "b.csv", head=HEAD + ",at")
+    sources = "a.csv", SourceConfig(path="b.csv", split=split)
+    clean = prepare(workshop, collect(workshop, *sources, time="at"))
+    assert ("prepare.split.by_time" in notes(clean)) == is_told
+
+
+def labelled(labels: Sequence[str], count: int = 120) -> list[str]:
+    return [f"{row.rpartition(',')[0]},{labels[n % len(labels)]}"
+            for n, row in enumerate(rows(count))]  # fmt: skip
+
+
+def test_a_cell_that_says_nothing_is_no_label_of_a_table(workshop: Workshop) -> None:
+    write(workshop, labelled(["y", "none", "-", "NA", "?", "null"]))
+    clean = prepare(workshop, collect(workshop))
+    targets = Counter(map(str, workshop.rows(clean, "target")))
+    assert targets == {"['y']": 20, "['none']": 20, "['-']": 20, "None": 60}
+    assert "60 rows have no label" in notes(clean)
+    spoken = TabularClassification(LabelsConfig(rename={"NA": "Namibia"}))
+    clean = prepare(workshop, collect(workshop, task=spoken), task=spoken)
+    assert workshop.rows(clean, "target").count(["Namibia"]) == 20
+
+
+@pytest.mark.parametrize("normal", ["", "ok"])
+def test_rows_that_nobody_has_looked_at_may_say_so_in_words(
+    workshop: Workshop, normal: str
+) -> None:
+    write(workshop, labelled(["ok", "fraud", "NA", "", "?", "n/a"]))
+    task = AnomalyDetection(LabelsConfig(normal=normal))
+    clean = prepare(workshop, collect(workshop, task=task), task=task)
+    targets = Counter(map(str, workshop.rows(clean, "target")))
+    assert targets == {"['normal']": 20, "['anomaly']": 20, "None": 80}
 
 
 def test_labels_that_differ_in_a_dot_look_alike(workshop: Workshop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -264,6 +265,7 @@ def test_the_page_has_a_picture_of_each_part_in_both_languages(
     assert titles[:2] == ["ROC curve", "Precision and recall"]
     errors = json.dumps(section(page, "Worst errors"), ensure_ascii=False)
     assert "income = " in errors
+    assert re.search(r"age: \d+ · \w+: ", errors)
     assert "where every row begins" in errors
     chinese = page_of(report, data, "zh")
     english = json.dumps([
@@ -272,6 +274,22 @@ def test_the_page_has_a_picture_of_each_part_in_both_languages(
     ], ensure_ascii=False)  # fmt: skip
     for word in ("Columns", "ROC curve", "Examples", "score", "Empty", "rows"):
         assert word not in english
+
+
+def test_altered_rows_show_where_a_cell_ends(report: Report, data: Dataset) -> None:
+    example = {"id": "a", "rule": "numbers", "text": "age: 40\nincome: 2",
+               "altered": "age: 41\nincome: 3", "decided": ["no"], "decided_altered": ["yes"],
+               "confidence": 0.6}  # fmt: skip
+    for kind in report.body["robustness"]["kinds"]:
+        kind["examples"] = [example]
+    told = json.dumps(section(page_of(report, data), "Robustness"), ensure_ascii=False)
+    assert "age: 40 · income: 2" in told and "age: 41 · income: 3" in told
+
+
+def test_of_two_labels_none_is_called_needless(report: Report, data: Dataset) -> None:
+    told = json.dumps(page_of(report, data)["sections"][0], ensure_ascii=False)
+    assert "are they labelled right, and what could have told them apart?" in told
+    assert "both labels needed" not in told
 
 
 def test_one_class_among_the_test_rows_makes_a_report(tables: Tables, data: Dataset) -> None:
@@ -304,8 +322,8 @@ def test_a_forgotten_row_is_shown_with_its_cells(tables: Tables, data: Dataset) 
     champion = tables.report(tables.model(TRAIN), data)
     worse = tables.report(tables.model(TRAIN.at(slice(0, 30))), data)
     found = Findings(worse, Verdict("HOLD", ("x",)), worse, champion, "roc_auc", data=data)
-    told = json.dumps(report_page(found, "loans", "en").to_dict())
-    assert "job=" in told
+    told = json.dumps(report_page(found, "loans", "en").to_dict(), ensure_ascii=False)
+    assert re.search(r"age: \d+ · \w+: ", told)
     assert replace(found, champion=None).texts == found.texts
 
 

@@ -61,7 +61,8 @@ def test_a_corrected_number_is_kept_in_one_spelling(ledger: Ledger, sent: object
 
 
 @pytest.mark.parametrize(
-    "sent", ["cheap", "", True, [1, 2], {"a": 1}, "nan", "inf", 10**400, [], "12 apples"]
+    "sent",
+    ["cheap", "", True, [1, 2], {"a": 1}, "nan", "inf", 10**400, [], "12 apples", 1e308, "-1e151"],
 )
 def test_what_is_no_number_is_refused_with_its_place(ledger: Ledger, sent: object) -> None:
     with pytest.raises(UserError) as caught:

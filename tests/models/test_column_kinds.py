@@ -112,7 +112,8 @@ def test_what_somebody_may_have_answered_is_not_missing(cell: object) -> None:
      ("9:30", 34200.0), (datetime.time(9, 30), 34200.0), (datetime.timedelta(hours=1), 3600.0),
      (Decimal("0.1"), 0.1), (np.int32(4), 4.0), ("35%", 0.35), ("3.5万", 35000.0),
      ("-1.5 亿元", -150000000.0), ("(1,234.5)", -1234.5), ("1 234 567", 1234567.0),
-     ("1\u202f234.5", 1234.5), ("1'000", 1000.0)],
+     ("1\u202f234.5", 1234.5), ("1'000", 1000.0), ("($1,234.5)", -1234.5), ("$ (9)", -9.0),
+     ("0.07万", 700.0), ("0.29亿", 29000000.0), ("0.007%", 0.00007)],
 )  # fmt: skip
 def test_a_number_is_read_as_people_write_it(cell: object, number: float) -> None:
     assert read_number(cell) == number
@@ -120,7 +121,8 @@ def test_a_number_is_read_as_people_write_it(cell: object, number: float) -> Non
 
 @pytest.mark.parametrize("cell", ["1_000", "inf", "-Infinity", "12,34", "1,2345", "12 apples",
                                   "0x10", math.inf, 10**400, [1], {"a": 1}, "1.2.3",
-                                  "1 23", "1,234 567", "万", "(x)", "()"])  # fmt: skip
+                                  "1 23", "1,234 567", "万", "(x)", "()", "(5) (6)",
+                                  "0,123", "020 123 456"])  # fmt: skip
 def test_what_is_no_number_is_none(cell: object) -> None:
     assert math.isnan(read_number(cell))
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -217,6 +219,17 @@ def test_damaged_trees_are_a_store_error(tmp_path: Path, harm: str) -> None:
     elif harm != "missing":
         kept = {"empty": b"", "truncated": content[: len(content) // 2], "bytes": b"\xff" * 99}
         path.write_bytes(kept.get(harm, content.replace(b"num_leaves=7", b"num_leaves=8", 1)))
+    with pytest.raises(StoreError, match="missing or damaged"):
+        Predictor.load(folder)
+
+
+def test_trees_that_lightgbm_cannot_read_are_a_store_error(tmp_path: Path) -> None:
+    folder = table_bundle(tmp_path / "b", "trees")
+    content = b"tree\nversion=v4\n"
+    (folder / TREES / "0.txt").write_bytes(content)
+    told = json.loads((folder / "model.json").read_text("utf-8"))
+    told["settings"]["sha256"] = [hashlib.sha256(content).hexdigest()]
+    (folder / "model.json").write_text(json.dumps(told), "utf-8")
     with pytest.raises(StoreError, match="missing or damaged"):
         Predictor.load(folder)
 

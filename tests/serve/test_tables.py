@@ -6,10 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pyarrow as pa
 import pytest
 from tests.serve.tables import ROW, predictor_of_labels, predictor_of_numbers
 
 from volano.core.errors import UserError
+from volano.models.table_features import TableFeaturiser
 from volano.serve import Columns, PredictionService, ServeConfig
 from volano.serve.ledger import LedgerLog, LedgerModels
 from volano.store.predictions import list_predictions
@@ -92,7 +94,9 @@ def test_a_number_is_answered_with_its_interval(
         ("tenure", {"years": 2}, "'years'"),
         ("tenure", 10**400, "000"),
         ("since", "yesterday", "2024-03-05"),
+        ("since", 3, "2024-03-05"),
         ("active", "perhaps", "yes"),
+        ("active", 2, "yes"),
         ("plan", ["basic"], "['basic']"),
     ],
 )
@@ -227,6 +231,42 @@ def test_a_row_that_another_model_was_to_read_is_checked_again(
             service.answer([request])
         with pytest.raises(UserError, match="lacks"):
             service.read({"inputs": [{"tenure": 2, "plan": "basic"}]})
+
+
+def test_an_example_row_holds_typical_numbers() -> None:
+    table = pa.table({
+        "since": [f"2024-{1 + n % 12:02}-05" for n in range(60)],
+        "is_new": [n % 3 == 0 for n in range(60)],
+        "plan": ["basic" if n % 3 else "plus" for n in range(60)],
+        "age": [30 + n % 21 for n in range(60)],
+        "income": [27_345.5 + n for n in range(60)],
+    })  # fmt: skip
+    fitted = TableFeaturiser.fit(table, table.column_names)
+    row = Columns(tuple(table.column_names), table=fitted).example_row()
+    assert json.dumps(row) == (
+        '{"since": "2024-03-05", "is_new": true, "plan": "basic", "age": 40, "income": 27400}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "is_chinese"), [(None, True), ("*", True), ("en", False), ("zh-CN", True)]
+)
+def test_who_asks_for_no_language_is_answered_in_the_projects(
+    table_service: Any, serve: Any, header: str | None, is_chinese: bool
+) -> None:
+    service = table_service()
+    service.language = "zh"
+    headers = {} if header is None else {"accept-language": header}
+    with serve(service) as address, httpx.Client(base_url=address) as client:
+        for name in set(client.headers) & {"accept-language"}:
+            del client.headers[name]
+        asked = {"inputs": [ROW], "explain": True}
+        said = client.post("/v1/predict", json=asked, headers=headers).json()["predictions"][0]
+        assert ("升高" in json.dumps(said, ensure_ascii=False)) is is_chinese
+        wrong = client.post("/v1/predict", json={}, headers=headers).json()["error"]["what"]
+        assert ("不是" in wrong) is is_chinese
+        lost = client.get("/nowhere", headers=headers).json()["error"]["what"]
+        assert lost.startswith("there is nothing") is not is_chinese
 
 
 def test_many_columns_that_are_absent_are_not_all_named(table_service: Any) -> None:

@@ -13,7 +13,8 @@ ODD, FINE = ("anomaly",), ("normal",)
 @pytest.mark.parametrize(
     ("cell", "labels"),
     [("Fraud", ODD), (1, ODD), ("异常", ODD), (True, ODD), ("ok", FINE), (0.0, FINE),
-     ("正常", FINE), ("", None), (None, None)],
+     ("正常", FINE), ("1.0", ODD), ("0.0", FINE), ("", None), (None, None), ("?", None),
+     ("NA", None), (float("nan"), None)],
 )  # fmt: skip
 def test_truth_is_read_as_people_write_it(cell: object, labels: tuple[str, ...] | None) -> None:
     assert AnomalyDetection().read_target(cell) == labels
@@ -23,6 +24,8 @@ def test_every_label_but_the_normal_one_is_an_anomaly() -> None:
     task = AnomalyDetection(LabelsConfig(normal="normal."))
     assert task.read_target("normal.") == FINE
     assert task.read_target("smurf.") == ODD
+    assert task.read_target("NaN") is None
+    assert AnomalyDetection(LabelsConfig(normal="n/a")).read_target("n/a") == FINE
 
 
 def test_what_may_mean_either_is_asked() -> None:

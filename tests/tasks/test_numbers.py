@@ -38,6 +38,12 @@ def test_what_is_no_number_is_told(cell: object) -> None:
         TabularRegression().read_target(cell)
 
 
+def test_a_number_whose_square_is_none_is_told() -> None:
+    assert TabularRegression().read_target(-1e150) == ("-1e+150",)
+    with pytest.raises(DataError, match="too large a number"):
+        TabularRegression().read_target("1e200")
+
+
 @pytest.mark.parametrize("number", [0.1 + 0.2, 1e300, -5.0, 2.0**60, 1 / 3])
 def test_a_number_comes_back_to_the_last_digit(number: float) -> None:
     assert number_of((number_text(number),)) == number

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,8 +159,6 @@ def test_labelled_rows_are_held_out_from_what_answers_them() -> None:
 
 
 def test_only_later_rows_are_held_out_where_the_future_is_foretold() -> None:
-    from dataclasses import replace
-
     table = mixed(2000)
     targets: list[tuple[str, ...]] = [("normal",)] * 1970 + [("anomaly",)] * NUM_ODD
     found = replace(lesson(targets, table), is_forward=True)
@@ -204,6 +203,21 @@ def test_reasons_and_scores_are_of_the_anomaly_whatever_the_answer(
     told = found.answer_table(ArrowRows(TABLE[:20]))
     assert told["score"].to_pylist() == [answer.scores["anomaly"] for answer in answers]
     assert told["label"].to_pylist() == ["normal"] * 20
+
+
+@pytest.mark.parametrize("when", ["late", "early", "early but three"])
+def test_labels_that_came_early_or_late_alone_are_learnt_by_time_too(when: str) -> None:
+    """The latest rows are held out, and they alone were looked at; or nobody has yet."""
+    targets: list[tuple[str, ...]] = [()] * 1800 + [("normal",)] * 170 + [("anomaly",)] * NUM_ODD
+    table = mixed(2000)
+    if when != "late":
+        table, targets = table.take(pa.array(np.arange(2000)[::-1])), targets[::-1]
+    if when == "early but three":
+        targets[-3:] = [("normal",)] * 3
+    found = replace(lesson(targets, table), is_forward=True)
+    fitted = LABELLED.fit(found, CONFIG, Events())
+    assert fitted.held_out.row_H.tolist() == [place for place, one in enumerate(targets) if one]
+    assert AnomalyDetection().metrics["roc_auc"].of(fitted.held_out.outcomes) > 0.9
 
 
 def test_too_few_labels_are_refused_with_a_way_out() -> None:

@@ -47,6 +47,7 @@ def make_service(project: Project) -> PredictionService:
         LedgerLog(project.ledger),
         project.config.serve,
         events,
+        project.config.language,
     )
 
 

@@ -10,13 +10,15 @@ import re
 from datetime import time, timedelta
 from decimal import Decimal
 
-__all__ = ["MISSING", "is_missing", "read_boolean", "read_number"]
+__all__ = ["MISSING", "is_missing", "is_unlabelled", "read_boolean", "read_number"]
 
 MISSING = frozenset({
     "", "?", "-", "--", "—", "——", "/", ".", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "null",
     "none", "nil", "missing", "(null)", "<na>", "\\n",
     "缺失", "空", "空值", "无", "暂无", "无数据", "未填写", "未填",
 })  # fmt: skip
+# The class "-" of a credit approval, "none" beside "mild", a parcel that is "missing".
+_MAY_BE_LABELS = frozenset({"-", "--", "—", "——", "/", ".", "none", "nil", "missing", "空", "无"})
 _YES = frozenset({"yes", "y", "true", "t", "on", "1", "1.0", "是", "真", "对", "有"})
 _NO = frozenset({"no", "n", "false", "f", "off", "0", "0.0", "否", "假", "错", "没有"})
 _BOOLEANS = {
@@ -26,11 +28,13 @@ _BOOLEANS = {
     for spelt in (word, word.capitalize(), word.upper())
 }
 _CURRENCY = "$€£¥￥"
-_UNITS = {"%": 0.01, "％": 0.01, "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8}
+# As exponents: what Python reads then is the nearest number, and 0.07万 is 700 to the digit.
+_UNITS = {"%": "e-2", "％": "e-2", "万": "e4", "萬": "e4", "亿": "e8", "億": "e8"}
 _GROUPING = ",，'’ \u00a0\u2009\u202f"
 _GROUPED = re.compile(
-    rf"[+-]?\d{{1,3}}([{_GROUPING}])\d{{3}}(?:\1\d{{3}})*(?:\.\d*)?(?:[eE][+-]?\d+)?"
+    rf"[+-]?(?!0)\d{{1,3}}([{_GROUPING}])\d{{3}}(?:\1\d{{3}})*(?:\.\d*)?(?:[eE][+-]?\d+)?"
 )
+_OWED = re.compile(rf"([{_CURRENCY}]?)\s*\(\s*((?:[{_CURRENCY}]\s*)?\d.*)\)")
 _CLOCK = re.compile(r"(?:(\d{1,6}) days?, )?(\d{1,4}):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,6}))?)?")
 
 
@@ -47,6 +51,16 @@ def is_missing(cell: object) -> bool:
     if isinstance(cell, str):
         return cell.strip().casefold() in MISSING
     return isinstance(cell, float) and cell != cell  # NaN alone differs from itself
+
+
+def is_unlabelled(cell: object) -> bool:
+    """Whether a cell that is to hold a label holds none; "-" and "none" may be labels.
+
+    >>> is_unlabelled("?"), is_unlabelled("none")
+    (True, False)
+    """
+    is_said = isinstance(cell, str) and cell.strip().casefold() in _MAY_BE_LABELS
+    return is_missing(cell) and not is_said
 
 
 def read_number(cell: object) -> float:
@@ -93,25 +107,23 @@ def _number_with_signs(text: str) -> float:
         whole = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return (whole + parts).total_seconds()
     text = text.replace("−", "-")
-    if text[:1] == "(" and text[-1:] == ")" and text[1:2].isdigit():
-        text = "-" + text[1:-1]  # as bookkeepers write what is owed
+    owed = _OWED.fullmatch(text)
+    if owed is not None:
+        text = f"-{owed[1]}{owed[2]}"  # as bookkeepers write what is owed
     sign = text[0] if text[:1] in ("+", "-") else ""
     bare = text[len(sign) :].lstrip(_CURRENCY).strip() if text else ""
     bare = bare.rstrip(_CURRENCY + "元").rstrip()
-    unit = _UNITS.get(bare[-1:], 1.0)
-    bare = sign + (bare if unit == 1.0 else bare[:-1].rstrip())
+    unit = _UNITS.get(bare[-1:], "")
+    bare = sign + (bare[:-1].rstrip() if unit else bare)
     if _GROUPED.fullmatch(bare):
         bare = "".join(letter for letter in bare if letter not in _GROUPING)
     elif "," in bare or "，" in bare:
         return math.nan
     try:
-        number = float(bare)
+        number = float(bare + unit)
     except ValueError:
         return math.nan
-    if "_" in bare:
-        return math.nan
-    number = number * unit if unit >= 1.0 else number / (1.0 / unit)  # 35 % is 0.35 to the digit
-    return number if math.isfinite(number) else math.nan
+    return number if math.isfinite(number) and "_" not in bare else math.nan
 
 
 def read_boolean(cell: object) -> float:

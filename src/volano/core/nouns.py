@@ -248,12 +248,14 @@ def _unproven(body: Mapping[str, Any]) -> str:
 def _figures(metrics: Mapping[str, Estimate], guess: Mapping[str, float]) -> list[str]:
     lines = []
     known = [name for name in _ON_SCREEN if name in metrics]
-    for name in (*known, *(name for name in metrics if name not in (*known, *_ON_PAGES))):
+    shown = (*known, *(name for name in metrics if name not in (*known, *_ON_PAGES)))
+    width = max([18, *map(len, shown)])
+    for name in shown:
         one = metrics[name]
         size = one.value if name in _IN_UNITS else 1.0
         value, low, high = (_figure(number, size) for number in (one.value, one.low, one.high))
         floor = f"   guessing {_figure(guess[name], size)}" if name in guess else ""
-        lines.append(f"  {name:<18} {value} ({low} to {high}){floor}")
+        lines.append(f"  {name:<{width}} {value} ({low} to {high}){floor}")
     return lines
 
 
@@ -444,8 +446,9 @@ class Turn:
         lines = [f"turn {self.number}: {self.verdict}", ""]
         if self.is_unchanged:
             lines.insert(0, f"nothing has changed since turn {self.number}; its result stands\n")
-        lines += _figures(self.metrics, self.baseline["guess"]["metrics"])
-        lines += ["", f"  model      model:{self.model[:SHORT]} ({self.learner})"]
+        figures = _figures(self.metrics, self.baseline["guess"]["metrics"])
+        lines += [*figures, ""] if figures else []
+        lines += [f"  model      model:{self.model[:SHORT]} ({self.learner})"]
         lines.append(f"  dataset    dataset:{self.dataset[:SHORT]}")
         taught = [f"{self.feedback.get(f'from_{who}', 0)} from {who}" for who in _TEACHERS]
         if any(self.feedback.get(f"from_{who}") for who in _TEACHERS):

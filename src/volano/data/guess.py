@@ -16,7 +16,11 @@ from volano.data.guess_table import TABLES, guess_table, guess_task
 from volano.data.profiles import NAMES, Column, split_separator
 from volano.data.sources import READERS, join, read_source
 from volano.data.sources.batch import stat_source
-from volano.data.sources.decimals import find_decimal_commas, read_decimal_commas
+from volano.data.sources.decimals import (
+    find_decimal_commas,
+    find_decimal_points,
+    read_decimal_commas,
+)
 from volano.data.sources.files import suffix_of
 from volano.data.steps.texts import detect_language
 
@@ -31,6 +35,7 @@ __all__ = ["Choice", "Guess", "guess_project"]
 
 _LONGEST_NAME = 40  # characters of a header cell
 _MOST_LABELS = 500
+_FEWEST_COUNTED = 4  # columns
 _ENOUGH = 100_000  # rows
 _UNKNOWN = (
     "unknown",
@@ -169,6 +174,10 @@ def _read(
         return source, batch
     because = f"so numbers are written in {', '.join(with_comma)}"
     choices["decimal"] = Choice("comma", because, LIKELY)
+    pointed = find_decimal_points(batch.table)
+    if pointed:  # "13.405" beside "1,50" is 13405, or a little over 13
+        because += f", and with a point in {', '.join(pointed)}: 1.234 is read as 1234"
+        choices["decimal"] = Choice("comma", because, UNSURE, ("point",))
     return (
         source.model_copy(update={"decimal": "comma"}),
         replace(batch, table=read_decimal_commas(batch.table)),
@@ -189,6 +198,8 @@ def _header(columns: Sequence[Sequence[str]], named: Sequence[str]) -> Choice:
     first = [column[0].strip() for column in columns if column]
     if named and set(named) <= set(first):
         return Choice("yes", "the first line holds the columns that were named", SURE)
+    if _is_counted([cell for cell in first if cell]):
+        return Choice("yes", "the first line counts the columns", LIKELY)
     known = {word for words in NAMES.values() for word in words}
     if any(cell.casefold() in known for cell in first):
         return Choice("yes", "the first line holds words that name columns", SURE)
@@ -200,6 +211,12 @@ def _header(columns: Sequence[Sequence[str]], named: Sequence[str]) -> Choice:
         if cell.replace(".", "", 1).replace(",", "").isdecimal():
             return Choice("no", f"{cell!r} in the first line is a number", SURE)
     return Choice("yes", "the cells of the first line are short and stand nowhere else", LIKELY)
+
+
+def _is_counted(cells: Sequence[str]) -> bool:
+    """Whether these are 0, 1, 2 … or 1, 2, 3 …, as tables without names are saved."""
+    counted = [[str(place + first) for place in range(len(cells))] for first in (0, 1)]
+    return len(cells) >= _FEWEST_COUNTED and list(cells) in counted
 
 
 def _text(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volano.core.cells import is_missing
+from volano.core.cells import is_missing, is_unlabelled
 from volano.core.errors import DataError
 from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
 from volano.data.config import FieldsConfig
@@ -20,7 +20,7 @@ from volano.tasks.tabular_classification import TabularClassification
 from volano.tasks.tabular_regression import TabularRegression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -39,8 +39,8 @@ TABLES: Mapping[str, Task] = {
 
 _OUTCOMES = """target label y class outcome churn churned fraud survived default defaulted attrition
     exited diagnosis price cnt value sales revenue demand cost quality species salary income amount
-    rating score count converted response result attack 目标 标签 类别 是否 流失 违约 欺诈 价格 房价
-    单价 销量 销售额 金额 收入 需求 成本 评分 结果 诊断""".split()  # noqa: SIM905 - a list to be read
+    rating score count converted response result attack 目标 标签 类别 流失 违约 逾期 欺诈 价格 房价
+    单价 销量 销售额 金额 收入 需求 成本 评分 结果 诊断 是否""".split()  # noqa: SIM905 - a list to be read
 _NOBODY = (
     "target: no column seems to say which rows somebody found to be anomalies, and none is needed; "
     "where one does, name it: data.fields.target"
@@ -55,6 +55,8 @@ _LONG_TEXT, _VARIED, _MANY = 40, 0.3, 200
 _FEW_ROWS = 50  # in which labels may differ by chance
 _FEW_NUMBERS = 3  # columns of numbers that make a table of a file with short texts
 _LOOKED_AT = 20_000  # rows
+_RIVAL = 0.8  # of the best name: from which on another may be meant
+_COUNTED = 10  # rows, from which on a column that only counts them does so by no chance
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[\u3400-\u9fff]+")
 
 
@@ -121,8 +123,12 @@ def guess_table(
     Raises:
         DataError: no column can be the target, and the kind of work needs one.
     """
-    columns = {name: _without_missing(column) for name, column in columns.items()}
+    raw = columns
     is_odd = not task.needs_target
+    columns = {
+        name: _without(column, is_missing) if is_odd else _without_missing(column)
+        for name, column in raw.items()
+    }
     label = (_odd_target if is_odd else _target)(columns, target, task.answers)
     if label is None and not is_odd:
         raise DataError(
@@ -134,6 +140,8 @@ def guess_table(
     name = str(label.value) if label is not None else ""
     if label is not None:
         choices["target"] = label
+        if task.answers == "labels" and not is_odd:
+            columns[name] = _without(raw[name], is_unlabelled)
     normal = _normal(columns[name], choices) if is_odd and name else ""
     others = [column for column in columns.values() if column.name != name]
     for part, guess in (("time", _time), ("subject", _subject), ("key", _key), ("group", _group)):
@@ -149,7 +157,8 @@ def guess_table(
     reads = [one for one in columns if one not in unread]
     kinds = kinds_of(batch.table.select(reads))
     leaks = _leaks(batch.table, reads, columns[name], task.answers, kinds) if name else []
-    because = {c.name: "it only counts the rows" for c in others if c.is_row_number}
+    because = {c.name: "it only counts the rows" for c in others
+               if c.is_row_number and len(c.cells) >= _COUNTED}  # fmt: skip
     because |= {one.name: f"an id: {one.because}" for one in kinds.values() if one.kind == "id"}
     bad = [leak for leak in leaks if leak.kind == "bad"]
     because |= {column: _reason(leak) for leak in bad for column in leak.columns}
@@ -184,8 +193,13 @@ def guess_table(
 
 
 def _without_missing(column: Column) -> Column:
-    """The same with ``?``, ``NA`` and the like as empty cells."""
-    absent = {value for value in column.counts if is_missing(value)}
+    """The same with ``?``, ``NA`` and the like as empty cells; ``none`` stays as one of two."""
+    found = _without(column, is_missing)
+    return found if found.num_values > 1 else _without(column, is_unlabelled)
+
+
+def _without(column: Column, is_empty: Callable[[object], bool]) -> Column:
+    absent = {value for value in column.counts if is_empty(value)}
     if not absent:
         return column
     return Column(column.name, tuple("" if cell in absent else cell for cell in column.cells))
@@ -241,6 +255,11 @@ def _target(columns: Mapping[str, Column], target: str, answers: str) -> Choice 
     ranked = sorted(fit, key=lambda name: (-score(name), name))
     best, others = ranked[0], tuple(name for name in ranked[1:4] if score(name) >= 0.3)
     if _outcome_hint(best):
+        least = _RIVAL * _outcome_hint(best)
+        others_too = [name for name in names if name != best and _outcome_hint(name) > least]
+        rivals = tuple(name for name in others_too if _can_be(columns[name], ""))
+        if rivals:
+            return Choice(best, "so named, as others are", UNSURE, rivals)
         return Choice(best, "so named", SURE if not others or best == last else LIKELY, others)
     if best == last:
         return Choice(

@@ -100,4 +100,4 @@ def _cell_text(cell: object) -> str:
         return ""
     if isinstance(cell, float):
         return f"{cell:.6g}"
-    return str(cell)[:_SHOWN]
+    return " ".join(str(cell)[:_SHOWN].split())

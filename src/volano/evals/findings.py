@@ -115,7 +115,7 @@ class Findings:
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
-        """The text of each test example, by id; empty without the data."""
+        """What each test example says, by id: a text, or a cell a line; empty without the data."""
         if self.data is None:
             return {}
         test, schema = self.data.labelled("test"), self.data.card["schema"]
@@ -123,8 +123,8 @@ class Findings:
         columns = [named] if isinstance(named, str) else list(named)
         rows = zip(test.column("id").to_pylist(), test.column("fields").to_pylist(), strict=True)
         return {
-            row: " ".join(
-                f"{name}={fields[name]}" if self.is_table else str(fields[name])
+            row: ("\n" if self.is_table else " ").join(
+                f"{name}: {fields[name]}" if self.is_table else str(fields[name])
                 for name in columns
                 if fields.get(name) is not None
             )
@@ -156,7 +156,12 @@ def said(labels: Sequence[str]) -> str:
     return ", ".join(labels) or "–"
 
 
-def one_line(text: str, most: int = _SHORT) -> str:
-    """A text in one line, cut where it is long."""
-    line = " ".join(text.split())
+def one_line(text: str, most: int = _SHORT, *, is_table: bool = False) -> str:
+    r"""A text in one line, cut where it is long; of a row each line is a cell.
+
+    >>> one_line("two\n  lines"), one_line("age: 40\njob: cook", is_table=True)
+    ('two lines', 'age: 40 · job: cook')
+    """
+    parts = text.splitlines() if is_table else [text]
+    line = " · ".join(" ".join(part.split()) for part in parts)
     return line if len(line) <= most else line[: most - 1] + "…"

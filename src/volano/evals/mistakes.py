@@ -186,10 +186,11 @@ def _errors(say: Translate, body: Mapping[str, Any]) -> Section | None:
     if not body["errors"]:
         return None
     is_number = body.get("answers", "labels") == "number"
+    is_table = body.get("input", "text") == "columns"
     blocks = tuple(
         Details(
             f"{said(row['truth'])} → {said(row['decided'])} ({_how_far(row)}): "
-            f"{one_line(row['text'])}",
+            f"{one_line(row['text'], is_table=is_table)}",
             (Code(row["text"]), *_reasons(say, row["about"], row.get("reasons", ()))),
         )
         for row in body["errors"]

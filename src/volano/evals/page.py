@@ -333,7 +333,7 @@ def _skills(say: Translate, found: Findings) -> Section | None:
 def _changes(say: Translate, found: Findings, changes: Sequence[Change]) -> Table:
     rows = tuple(
         (
-            one_line(found.texts.get(change.id, change.id)),
+            one_line(found.texts.get(change.id, change.id), is_table=found.is_table),
             said(change.truth),
             said(change.before),
             said(change.now),

@@ -335,8 +335,7 @@ def robustness(say: Translate, found: Findings) -> Section | None:
     )
     blocks: list[Block] = [chart, Table(tuple(map(say, columns)), tuple(cells))]
     blocks.append(Details(say("What each rule did"), (_rules_table(say, told["kinds"]),)))
-    heading = say("Row") if found.is_table else say("Text")
-    blocks += [_examples(say, one, heading) for one in told["kinds"] if one["examples"]]
+    blocks += [_examples(say, one, found.is_table) for one in told["kinds"] if one["examples"]]
     note = say(_NOTES[told.get("input", "text")], count=numbers.count(told["num_examples"]))
     return Section(say("Robustness"), tuple(blocks), note)
 
@@ -376,17 +375,18 @@ def _rules_table(say: Translate, kinds: Sequence[Mapping[str, Any]]) -> Table:
     return Table(tuple(map(say, columns)), tuple(rows))
 
 
-def _examples(say: Translate, kind: Mapping[str, Any], heading: str) -> Details:
+def _examples(say: Translate, kind: Mapping[str, Any], is_table: bool) -> Details:
     """The surest wrong answers that an alteration made of right ones."""
     rows: list[tuple[Cell, ...]] = [
         (
-            one_line(one["text"], 120),
-            one_line(one["altered"], 120),
+            one_line(one["text"], 120, is_table=is_table),
+            one_line(one["altered"], 120, is_table=is_table),
             said(one["decided"]),
             _with_confidence(said(one["decided_altered"]), one["confidence"]),
         )
         for one in kind["examples"]
     ]
+    heading = say("Row") if is_table else say("Text")
     columns = (heading, say("altered"), say("Answer"), say("Answer when altered"))
     title = say("Right answers that were spoilt: {kind}", kind=say(_TITLES[kind["kind"]]))
     return Details(title, (Table(columns, tuple(rows)),))

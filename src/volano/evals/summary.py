@@ -211,12 +211,7 @@ def _advice(say: Translate, found: Findings) -> Iterator[str]:
         )
     mixed = _mixed_up(found)
     if mixed:
-        yield say(
-            "Read some examples of “{truth}” and of “{decided}” side by side: "
-            "are they labelled alike, and are both labels needed?",
-            truth=mixed["truth"],
-            decided=mixed["decided"],
-        )
+        yield _side_by_side(say, mixed, num_labels=len(found.body["per_label"]))
     course = course_of(found.body.get("training", {}))
     if course is not None and course.is_still_falling:
         yield say("Train for more epochs: validation loss was still falling.")
@@ -224,6 +219,21 @@ def _advice(say: Translate, found: Findings) -> Iterator[str]:
         yield say("Look through the worst errors below: some are wrong values.")
     elif found.body["errors"]:
         yield say("Look through the worst errors below: some are wrong labels.")
+
+
+def _side_by_side(say: Translate, mixed: Mapping[str, Any], *, num_labels: int) -> str:
+    named = {"truth": mixed["truth"], "decided": mixed["decided"]}
+    if num_labels == 2:  # both are needed: one says what the other is not
+        return say(
+            "Read some examples of “{truth}” that it calls “{decided}”: "
+            "are they labelled right, and what could have told them apart?",
+            **named,
+        )
+    return say(
+        "Read some examples of “{truth}” and of “{decided}” side by side: "
+        "are they labelled alike, and are both labels needed?",
+        **named,
+    )
 
 
 def _ranked(found: Findings) -> list[dict[str, Any]]:

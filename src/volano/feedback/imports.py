@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError
 from volano.feedback.agreement import Agreement, measure_agreement
-from volano.feedback.rules import target_today
+from volano.feedback.rules import labels_in_words, target_today
 from volano.feedback.sheets import SheetRow, read_sheet, some_of, write_sheet
 from volano.store.predictions import find_predictions
 from volano.store.reviews import (
@@ -105,9 +105,9 @@ def import_reviews(
             count=len(no_number),
             lines=_lines(no_number),
         )
-    said = [_Said(r, items[r.review], _labels(task, r, path), r.by or by) for r in filled]
     seen = {label for i in items.values() for label in (*(i.target or ()), *(i.label or ()))}
     known = seen.union(known_labels)
+    said = [_Said(r, items[r.review], _labels(task, r, known, path), r.by or by) for r in filled]
     has_names = task.answers == "labels"
     strange = [s for s in said if has_names and not set(s.labels) <= known]
     if strange and not new_labels:
@@ -163,9 +163,19 @@ def _voice(task: Task, answered: ReviewItem) -> Iterator[tuple[tuple[str, str], 
     yield (answered.what, answered.ref), answered.by or "", said
 
 
-def _labels(task: Task, row: SheetRow, path: Path) -> tuple[str, ...]:
-    labels = task.read_target(row.label)
-    if labels is None:
+def _labels(task: Task, row: SheetRow, known: Collection[str], path: Path) -> tuple[str, ...]:
+    if task.answers == "number":
+        return target_today(task, row.label)
+    try:
+        labels = labels_in_words(task, row.label, known)
+    except DataError as error:
+        raise DataError(
+            "{error}",
+            where=f"{path}:{row.line}",
+            fix="choose another label, or leave it empty",
+            error=error,
+        ) from None
+    if not labels:
         raise DataError(
             "the label {label!r} was removed by the project (labels.remove)",
             where=f"{path}:{row.line}",

@@ -6,8 +6,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from volano.core.errors import DataError, UserError
-from volano.feedback.rules import given_labels
+from volano.core.errors import UserError
+from volano.feedback.rules import given_labels, target_today
 from volano.store.predictions import add_feedback, find_predictions, list_feedback
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _describe_label(task: Task) -> dict[str, Any]:
     if task.answers == "number":
         label = {"type": "string", "pattern": r"^\s*[+-]?[0-9]", "maxLength": _LIMITS["label"]}
     if task.input == "columns":
-        label = {"anyOf": [label, {"type": "number", "minimum": -1e300, "maximum": 1e300}]}
+        label = {"anyOf": [label, {"type": "number", "minimum": -1e150, "maximum": 1e150}]}
     several = {"type": "array", "items": label, "minItems": 1}
     if not task.is_multiple:
         several["maxItems"] = 1
@@ -275,10 +275,7 @@ def _number(task: Task, value: object, where: str) -> str:
     if isinstance(value, list) and len(value) == 1:
         (value,) = value
     is_one = isinstance(value, str | int | float) and not isinstance(value, bool)
-    try:
-        read = task.read_target(value) if is_one else None
-    except (DataError, OverflowError):
-        read = None
+    read = target_today(task, value) if is_one else ()
     if not read:
         raise UserError(
             "{place} is not a number",

@@ -30,6 +30,7 @@ __all__ = [
     "Signals",
     "given_labels",
     "known_labels",
+    "labels_in_words",
     "predicted_labels",
     "settle",
     "target_today",
@@ -137,13 +138,35 @@ def given_labels(task: Task, sent: Feedback, known: Collection[str]) -> tuple[st
     asked for: any other is a text.
     """
     if sent.label is not None:
-        return target_today(task, sent.label)
+        labels = target_today(task, sent.label)
+        is_word = task.answers == "labels" and len(sent.label) == 1
+        return (_in_words(task, sent.label[0], known) or labels) if is_word else labels
     if sent.output is None:
         return None
     if task.answers == "number":
         return target_today(task, sent.output) or None
-    read = task.read_target(sent.output)
+    read = _in_words(task, sent.output, known)
     return read if read and set(read) <= set(known) else None
+
+
+def _in_words(task: Task, text: str, known: Collection[str]) -> tuple[str, ...]:
+    try:
+        return labels_in_words(task, text, known)
+    except DataError:
+        return ()
+
+
+def labels_in_words(task: Task, text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The labels that a person wrote; empty where the project has removed them.
+
+    A label that is known means itself. Any other word means what it means in the data: where
+    anomalies are asked for, "fraud" is one.
+
+    Raises:
+        DataError: it is no label at all.
+    """
+    own = task.today([text.strip()])
+    return own if own and set(own) <= set(known) else task.read_target(text) or ()
 
 
 def target_today(task: Task, said: object) -> tuple[str, ...]:

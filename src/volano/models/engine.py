@@ -61,6 +61,6 @@ class Engine(Protocol):
 
         Returns:
             Pieces of a text, strongest first. Of a row every column that moves answers, and
-            ``("(base)", b)``: they add up to the value, of rivals to its lead over their mean.
+            last ``("(base)", b)``: they add up to the value, of rivals to its lead over their mean.
         """
         ...

@@ -13,6 +13,7 @@ import numpy as np
 
 from volano.models.erasure import reasons_by_erasure
 from volano.models.linear import blend
+from volano.models.table_reasons import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,9 +86,13 @@ class EnsembleEngine:
         if len(self.engines) == 1 and is_rival:
             return self.engines[0].reasons(asked, label, is_rival=True)  # as ``blend`` has it
         told: dict[str, float] = {}
+        base = 0.0
         is_number = self.decide([asked]).shape[1] == 1
         for engine, part in zip(self.engines, self.parts, strict=True):
             weight = part.share if is_number else part.share / part.temperature
-            for piece, moved in engine.reasons(asked, label, is_rival=is_rival):
-                told[piece] = told.get(piece, 0.0) + weight * moved
-        return list(told.items())
+            # The base comes last, whatever columns are called.
+            *columns, (_, start) = engine.reasons(asked, label, is_rival=is_rival)
+            base += weight * start
+            for column, moved in columns:
+                told[column] = told.get(column, 0.0) + weight * moved
+        return [*told.items(), (BASE, base)]

@@ -332,9 +332,9 @@ class Predictor:
             elif calibration.slope_C is not None and calibration.offset_C is not None:
                 scale = float(calibration.slope_C[place])
                 shift = float(calibration.offset_C[place])
-        told = dict(self.engine.reasons(row, place, is_rival=is_rival))
-        base = told.pop(BASE) * scale + shift
-        moved = [(column, weight) for column, weight in told.items() if weight]
+        *told, (_, start) = self.engine.reasons(row, place, is_rival=is_rival)
+        base = start * scale + shift
+        moved = [(column, weight) for column, weight in told if weight]
         ranked = sorted(moved, key=lambda found: (-abs(found[1]), found[0]))
         first, rest = ranked[:_MOST_REASONS], ranked[_MOST_REASONS:]
         reasons = [(shown(column, row), weight * scale) for column, weight in first]

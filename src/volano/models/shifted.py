@@ -17,7 +17,6 @@ from volano.models.column_kinds import read_each
 from volano.models.ensemble import PARTS
 from volano.models.rows import ArrowRows
 from volano.models.table_columns import key_of
-from volano.models.table_reasons import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,11 +107,11 @@ class ShiftedEngine:
         """Those of the engine, and the shift, shared evenly by the columns that say the group."""
         half = self._shift(row) / 2
         moved = half if label == self.label else -half
-        told = dict(self.engine.reasons(row, label, is_rival=is_rival))
-        base = told.pop(BASE)
+        *found, base = self.engine.reasons(row, label, is_rival=is_rival)
+        told = dict(found)
         for column in self.columns:
             told[column] = told.get(column, 0.0) + moved / len(self.columns)
-        return [*told.items(), (BASE, base)]
+        return [*told.items(), base]
 
 
 def groups_of(rows: Rows, columns: Sequence[str]) -> tuple[list[Group], NDArray[np.int64]]:

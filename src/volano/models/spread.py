@@ -3,8 +3,9 @@
 Split conformal prediction (Vovk et al. 2005; Lei et al. 2018, arXiv:1604.04173), by bins of the
 predicted value (Mondrian), so that large values may err by more than small ones. The ends are
 quantiles of signed residuals with the finite-sample correction: of new rows like the held-out ones,
-at least ``level`` lie inside, in every bin. Where the held-out rows are one stretch of time and the
-new ones lie beyond it, the side they err to may turn: quantiles are then of sizes alone.
+at least ``level`` lie inside, in every bin; with fewer than 19 rows, as many as between the least
+residual and the greatest. Where the held-out rows are one stretch of time and new ones lie beyond
+it, the side they err to may turn: quantiles are then of sizes alone.
 """
 
 from __future__ import annotations

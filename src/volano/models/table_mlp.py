@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TableMlpEngine"]
 
-Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+Layer = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 
 _BLOCK = 1 << 12
 _TOGETHER = 8  # rows that a product takes at once, always: see _times
@@ -37,7 +37,8 @@ class TableMlpEngine:
 
     Attributes:
         featuriser: from rows to features.
-        layers: weights (in, out) and bias (out,) of each, the first over D, the last to L.
+        layers: weights (in, out) and bias (out,) of each, the first over D, the last to L; of 32
+            bits, or of 64 where the last counts in numbers too large for these.
     """
 
     featuriser: TableFeaturiser
@@ -51,8 +52,8 @@ class TableMlpEngine:
         featuriser = TableFeaturiser.load(settings["features"], arrays)
         layers = tuple(
             (
-                np.ascontiguousarray(arrays[f"layer.{place}.weights"], dtype=np.float32),
-                np.asarray(arrays[f"layer.{place}.bias"], dtype=np.float32),
+                np.ascontiguousarray(arrays[f"layer.{place}.weights"]),
+                np.asarray(arrays[f"layer.{place}.bias"]),
             )
             for place in range(settings["layers"])
         )
@@ -88,11 +89,11 @@ class TableMlpEngine:
 
     def passed(self, dense_ND: Floats) -> Floats:
         """What the network gives of dense features, shape (N, L)."""
-        value_NH = dense_ND.astype(np.float32)
+        value_NH: NDArray[np.floating[Any]] = dense_ND.astype(np.float32)
         for weights, bias in self.layers[:-1]:
             value_NH = np.maximum(_times(value_NH, weights) + bias, np.float32(0))
         weights, bias = self.layers[-1]
-        return (_times(value_NH, weights) + bias).astype(np.float64)
+        return (_times(value_NH.astype(weights.dtype), weights) + bias).astype(np.float64)
 
     def reasons(self, row: Row, label: int, *, is_rival: bool) -> list[tuple[str, float]]:
         """What each column adds to the label's value, against the mean row; then the base.
@@ -130,15 +131,17 @@ class TableMlpEngine:
         return slope_SH
 
 
-def _times(value_NH: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+def _times(
+    value_NH: NDArray[np.floating[Any]], weights: NDArray[np.floating[Any]]
+) -> NDArray[np.floating[Any]]:
     """The product, eight rows at a time, the last ones padded.
 
     How BLAS adds depends on the shape that it is asked for, so it is asked for one shape alone: a
     row then gives the same digits whatever stands beside it.
     """
     num, width = value_NH.shape
-    padded = np.zeros((-(-num // _TOGETHER) * _TOGETHER, width), dtype=np.float32)
+    padded = np.zeros((-(-num // _TOGETHER) * _TOGETHER, width), dtype=value_NH.dtype)
     padded[:num] = value_NH
     found = np.matmul(padded.reshape(-1, _TOGETHER, width), weights)
-    product: NDArray[np.float32] = found.reshape(-1, weights.shape[1])[:num]
+    product: NDArray[np.floating[Any]] = found.reshape(-1, weights.shape[1])[:num]
     return product

@@ -49,11 +49,15 @@ class TreesEngine:
         boosters: trained on ``featuriser.codes``, with the objective ``binary`` (two labels),
             ``multiclass`` (more), or one of a number that keeps its unit.
         shares: how much each one's word weighs; they add up to 1.
+        centre: of a number: what its trees count from, since LightGBM learns in 32 bits.
+        unit: of a number: what they count in.
     """
 
     featuriser: TableFeaturiser
     boosters: tuple[Booster, ...]
     shares: tuple[float, ...]
+    centre: float = 0.0
+    unit: float = 1.0
 
     def __post_init__(self) -> None:
         """See that the parts fit together.
@@ -78,6 +82,7 @@ class TreesEngine:
     ) -> Self:
         """From ``settings``, ``arrays`` and ``files`` as given by the methods of these names."""
         from lightgbm import Booster
+        from lightgbm.basic import LightGBMError
 
         boosters = []
         for number, expected in enumerate(settings["sha256"]):
@@ -85,15 +90,21 @@ class TreesEngine:
             # LightGBM may end the process on a text that was cut short, so it gets none.
             if hashlib.sha256(content).hexdigest() != expected:
                 raise ValueError(f"{TREES}/{number}.txt is not what was written")
-            boosters.append(Booster(model_str=content.decode("utf-8")))
+            try:
+                boosters.append(Booster(model_str=content.decode("utf-8")))
+            except LightGBMError as error:
+                raise ValueError(str(error)) from None
         featuriser = TableFeaturiser.load(settings["features"], arrays)
-        return cls(featuriser, tuple(boosters), tuple(settings["shares"]))
+        scale = float(settings["centre"]), float(settings["unit"])
+        return cls(featuriser, tuple(boosters), tuple(settings["shares"]), *scale)
 
     def settings(self) -> dict[str, Any]:
         """The part that goes into ``model.json``."""
         return {
             "features": self.featuriser.settings(),
             "shares": list(self.shares),
+            "centre": self.centre,
+            "unit": self.unit,
             "sha256": [hashlib.sha256(text).hexdigest() for text in self.files().values()],
         }
 
@@ -124,8 +135,10 @@ class TreesEngine:
 
     def decide(self, rows: Rows) -> Floats:
         """Decision values, shape (N, L); of two labels they differ by what the trees say."""
-        found = [self._labels(self._raw(self.featuriser.codes(block))) for block in blocks(rows)]
-        return found[0] if len(found) == 1 else np.concatenate(found)
+        found = [self._raw(self.featuriser.codes(block)) for block in blocks(rows)]
+        raw_NL = found[0] if len(found) == 1 else np.concatenate(found)
+        values: Floats = self._labels(raw_NL * self.unit) + self.centre
+        return values
 
     def _raw(self, codes_NF: Floats) -> Floats:
         """The boosters' weighted mean, before it is told of labels."""
@@ -155,8 +168,8 @@ class TreesEngine:
         for booster, share in zip(self.boosters, self.shares, strict=True):
             found: Any = booster.predict(codes_NF, pred_contrib=True, num_threads=1)
             total_FL += share * np.asarray(found, dtype=np.float64).reshape(shape).T
-        weight_F = lead(self._labels(total_FL), label, is_rival=is_rival)
-        base = float(weight_F[-1])
+        weight_F = lead(self._labels(total_FL * self.unit), label, is_rival=is_rival)
+        base = float(weight_F[-1]) + self.centre
         return fold(self.featuriser, weight_F[:-1], self.featuriser.column_F, base)
 
 

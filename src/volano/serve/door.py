@@ -19,6 +19,7 @@ from volano.serve.web import (
     language_of,
     read_body,
     web_app,
+    with_language,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "http":
+            scope = with_language(scope, self.service.language)
         if scope["type"] != "http" or scope["path"] != PATH:
             await self._pass_on(scope, receive, send)
             return

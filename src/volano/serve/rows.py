@@ -39,7 +39,6 @@ _PASS: Mapping[str, frozenset[type]] = {
     "text": _FLAT,
 }
 _EXAMPLES: Mapping[str, Any] = {
-    "number": 12.5,
     "boolean": True,
     "date": "2024-03-05",
     "text": "...",
@@ -86,19 +85,39 @@ class Columns:
         """
         return tuple((name, _PASS[self.kinds[name].kind], set()) for name in self.needed)
 
+    @cached_property
+    def typical(self) -> Mapping[str, float]:
+        """Of a table, the median of training rows of each column of numbers, in three digits."""
+        if self.table is None:
+            return {}
+        known = self.table.columns
+        # Scales of columns of one feature come first, then those of parts of dates and texts.
+        plain = [c.name for c in known if c.features and c.kind in ("number", "boolean")]
+        medians = zip(plain, self.table.scaling.centre.tolist(), strict=False)
+        return {name: _short(median) for name, median in medians}
+
     def example_row(self) -> dict[str, Any]:
-        """A row as it may be sent."""
+        """A row as it may be sent: the commonest levels, and typical numbers."""
         return {name: self._cell(name) for name in self.needed}
 
     def _cell(self, name: str) -> Any:
         column = self.kinds.get(name)
         if column is None:
             return "..."
+        if column.kind == "number":
+            return self.typical[name]
         return column.levels[0] if column.levels else _EXAMPLES[column.kind]
 
     def example(self) -> str:
         """A request as it may be sent."""
         return dump_json({"inputs": [self.example_row()]}).decode()
+
+
+def _short(number: float) -> float:
+    """In three digits; whole where it is one, or is ten and more: nobody is 39.5 years old."""
+    rounded = float(f"{number:.3g}")
+    is_whole = rounded.is_integer() or abs(rounded) >= 10
+    return round(rounded) if is_whole and abs(rounded) < 1e15 else rounded
 
 
 @dataclass(frozen=True)
@@ -226,7 +245,7 @@ def check_row(row: Mapping[str, Any], columns: Columns, index: int = 0) -> None:
     for name, passing, known in columns.quick:
         cell = row.get(name, columns)
         kind = type(cell)
-        if kind is int:
+        if kind is int and int in passing:
             is_odd |= not -_LARGE < cell < _LARGE
         elif kind not in passing and not (kind is str and cell in known):
             is_odd = True

@@ -125,7 +125,10 @@ class FailedLoad:
 
 @dataclass
 class PredictionService:
-    """Answers requests with the champion; enter it to follow promotions and to write the log."""
+    """Answers requests with the champion; enter it to follow promotions and to write the log.
+
+    ``language`` is spoken to clients that ask for none.
+    """
 
     task: Task
     columns: Columns
@@ -133,6 +136,7 @@ class PredictionService:
     store: LogStore
     config: ServeConfig = field(default_factory=ServeConfig)
     events: Events = field(default_factory=Events)
+    language: Language = "en"
     serving: Serving | None = field(default=None, init=False)
     failed: FailedLoad | None = field(default=None, init=False)
 

@@ -41,6 +41,7 @@ __all__ = [
     "language_of",
     "read_body",
     "web_app",
+    "with_language",
 ]
 
 _LOG = logging.getLogger("volano.serve")
@@ -237,6 +238,14 @@ def error_reply(error: Exception, scope: Scope) -> Reply:
         headers.append((b"connection", b"close"))
     told = {"error": error.to_dict(language_of(dict(scope["headers"])))}
     return status, headers, dump_json(told)
+
+
+def with_language(scope: Scope, language: Language) -> Scope:
+    """A request; that of a client which names no language asks for the project's."""
+    names = [value for name, value in scope["headers"] if name == b"accept-language"]
+    if language == "en" or any(value.strip() not in (b"", b"*") for value in names):
+        return scope
+    return {**scope, "headers": [*scope["headers"], (b"accept-language", language.encode())]}
 
 
 def language_of(headers: Mapping[bytes, bytes]) -> Language:

@@ -1,4 +1,4 @@
-"""Reasons in plain words: ``tenure = 2: raises churned``; the weight beside them is exact.
+"""Reasons in plain words: ``tenure = 2: raises 'churned'``; the weight beside them is exact.
 
 Reasons of texts are pieces of the text, which say enough by themselves.
 """
@@ -49,5 +49,5 @@ def _says(text: str, weight: float, label: str) -> Term:
     if not label:
         number = Term("{piece}: raises the number", piece=piece)
         return number if weight > 0 else Term("{piece}: lowers the number", piece=piece)
-    raised = Term("{piece}: raises {label}", piece=piece, label=label)
-    return raised if weight > 0 else Term("{piece}: lowers {label}", piece=piece, label=label)
+    raised = Term("{piece}: raises {label!r}", piece=piece, label=label)
+    return raised if weight > 0 else Term("{piece}: lowers {label!r}", piece=piece, label=label)

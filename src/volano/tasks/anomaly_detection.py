@@ -26,11 +26,11 @@ __all__ = ["ANOMALY", "NORMAL", "AnomalyDetection"]
 
 ANOMALY, NORMAL = "anomaly", "normal"
 _ANOMALIES = frozenset(
-    ("anomaly", "anomalous", "outlier", "fraud", "attack", "abnormal", "bad", "1", "true", "yes",
-     "异常", "是", "欺诈")
+    ("anomaly", "anomalous", "outlier", "fraud", "attack", "abnormal", "bad", "1", "1.0", "true",
+     "yes", "异常", "是", "欺诈")
 )  # fmt: skip
 _NORMALS = frozenset(
-    ("normal", "inlier", "ok", "benign", "legit", "good", "0", "false", "no", "正常", "否")
+    ("normal", "inlier", "ok", "benign", "legit", "good", "0", "0.0", "false", "no", "正常", "否")
 )
 
 
@@ -93,7 +93,7 @@ class AnomalyDetection(Labelled):
         Raises:
             DataError: the cell may mean either.
         """
-        found = super().read_target(cell, names)
+        found = None if self._leaves_open(cell) else super().read_target(cell, names)
         if found is None:
             return None
         said = found[0]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
+from volano.core.cells import is_unlabelled
 from volano.core.errors import ConfigError, DataError
 from volano.tasks.costs import cost_matrix, cost_metric
 from volano.tasks.guessing import commonest
@@ -81,8 +82,14 @@ class Labelled:
         found = [_named(part, names) for part in parts]
         return self.today(found) or None
 
+    def _leaves_open(self, cell: object) -> bool:
+        """Whether a cell of a table says no label, unless the project names its text as one."""
+        said = self.labels
+        named = {said.unknown, said.normal, *said.rename, *said.costs}
+        return is_unlabelled(cell) and str(cell).strip() not in named
+
     def _parts(self, cell: object) -> list[str]:
-        if cell is None:
+        if cell is None or (isinstance(cell, float) and cell != cell):
             return []
         if isinstance(cell, list | tuple):
             return [str(part).strip() for part in cell if str(part).strip()]

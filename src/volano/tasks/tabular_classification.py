@@ -11,7 +11,7 @@ from volano.tasks.ranking import AVERAGE_PRECISION, ROC_AUC
 from volano.tasks.scoring import CLASSIFICATION_METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from volano.tasks.scoring import Metric
 
@@ -39,6 +39,16 @@ class TabularClassification(Labelled):
                 where="labels.separator",
                 fix="take it out; or make a column for each label, and a project for each",
             )
+
+    def read_target(self, cell: object, names: Sequence[str] = ()) -> tuple[str, ...] | None:
+        """The label of a cell; None where it holds none, in any of the ways that this is written.
+
+        A label that looks so stays one where ``labels`` names it: ``rename: {NA: namibia}``.
+
+        >>> TabularClassification().read_target("yes"), TabularClassification().read_target("?")
+        (('yes',), None)
+        """
+        return None if self._leaves_open(cell) else super().read_target(cell, names)
 
     @property
     def default_metric(self) -> str:

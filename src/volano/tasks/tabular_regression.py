@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TabularRegression"]
 
+_LARGEST = 1e150  # beyond it squares of errors leave the numbers
+
 
 @dataclass(frozen=True)
 class TabularRegression:
@@ -59,7 +61,7 @@ class TabularRegression:
         ('1250.5',)
 
         Raises:
-            DataError: the cell is no number.
+            DataError: the cell is no number, or none that can be computed with.
         """
         if isinstance(cell, list | tuple):
             cell = cell[0] if len(cell) == 1 else (None if not cell else str(list(cell)))
@@ -70,6 +72,12 @@ class TabularRegression:
             raise DataError(
                 "{cell!r} is no number",
                 fix="write it with digits and a point, as in 1250.5, or leave it empty",
+                cell=str(cell)[:80],
+            )
+        if abs(number) > _LARGEST:
+            raise DataError(
+                "{cell!r} is too large a number to compute with",
+                fix="mend it, or leave the cell empty where the number is not known",
                 cell=str(cell)[:80],
             )
         return (number_text(number),)

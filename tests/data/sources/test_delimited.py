@@ -326,3 +326,10 @@ def test_a_decimal_comma_is_read_where_the_source_says_so(tmp_path: Path) -> Non
     assert batch.table["note"].to_pylist() == ["a, b", "1,x"]
     as_written = read(tmp_path / "a.csv", content)
     assert as_written.table["area"].to_pylist() == ["12,5", "7"]
+
+
+def test_a_point_after_a_zero_is_before_decimals_whatever_the_source_says(tmp_path: Path) -> None:
+    content = "score;price\n0.123;1,5\n-0.500;2,5\n0.75;1.234.567,5\n"
+    batch = read(tmp_path / "a.csv", content, decimal="comma")
+    assert batch.table["score"].to_pylist() == ["0.123", "-0.500", "0.75"]
+    assert batch.table["price"].to_pylist() == ["1.5", "2.5", "1234567.5"]

@@ -205,7 +205,7 @@ def test_few_and_odd_rows_still_give_a_model(learner: Learner, name: str, tmp_pa
     assert np.isfinite(values).all()
 
 
-@ALONE
+@pytest.mark.parametrize("learner", [LINEAR, TREES, MLP], ids=lambda learner: learner.name)
 def test_a_row_of_more_weight_counts_more(learner: Learner, tmp_path: Path) -> None:
     found = [{"x": float(n % 2)} for n in range(80)]
     labels = [("a", "b")[n // 2 % 2] for n in range(80)]
@@ -213,8 +213,48 @@ def test_a_row_of_more_weight_counts_more(learner: Learner, tmp_path: Path) -> N
         weights = [9.0 if label == heavy else 1.0 for label in labels]
         rows = table_set(found, labels, weights=weights)
         # Held-out rows calibrate, and count alike; so values are compared, not chances.
-        values = predictor_of(fit(rows, learner), tmp_path / heavy).engine.decide([{"x": 0.0}])
+        predictor = predictor_of(fit(rows, learner, SMALL_NET), tmp_path / heavy)
+        values = predictor.engine.decide([{"x": 0.0}])
         assert rows.labels[int(values.argmax())] == heavy
+
+
+@pytest.mark.parametrize("middle", [1.7e9, 1e15, 1e40])
+def test_numbers_beyond_32_bits_are_learnt_and_their_intervals_hold(
+    middle: float, tmp_path: Path
+) -> None:
+    """Times in seconds since 1970, say, that differ by minutes."""
+    rng, unit = np.random.default_rng(2), middle if middle > 1e30 else 10.0
+    found = [{"x": float(x)} for x in rng.normal(size=300)]
+    truth = np.array([middle + unit * float(str(row["x"])) for row in found])
+    for learner in (TREES, MLP):
+        fitted = fit(table_set(found, truth.tolist()), learner, SMALL_NET)
+        predictor = predictor_of(fitted, tmp_path / learner.name)
+        value = predictor.values(found)
+        assert np.std((value - truth) / unit) < 0.5
+        low, high = predictor.spread.ends(value)  # type: ignore[union-attr]
+        assert ((low <= truth) & (truth <= high)).mean() > 0.85
+        reasons = predictor.explain(found[0])
+        assert sum(weight for _, weight in reasons) == pytest.approx(value[0], rel=1e-12)
+
+
+def test_numbers_that_32_bits_hold_are_learnt_as_they_are() -> None:
+    settings = fit(prices(200), TREES).spec.settings
+    assert (settings["centre"], settings["unit"]) == (0.0, 1.0)
+
+
+def test_a_network_that_has_nothing_to_read_is_a_linear_model() -> None:
+    rows = table_set([{"a": None}] * 12, ["x", "y"] * 6)
+    assert fit(rows, MLP, SMALL_NET).spec.engine == "table-linear"
+
+
+@ALONE
+def test_a_column_may_be_named_like_the_base_of_reasons(learner: Learner, tmp_path: Path) -> None:
+    found = [{"(base)": float(n % 5), "(other columns)": float(n % 3)} for n in range(60)]
+    rows = table_set(found, [row["(base)"] * 3 + row["(other columns)"] for row in found])
+    predictor = predictor_of(fit(rows, learner), tmp_path)
+    for row in found[:6]:
+        total = sum(weight for _, weight in predictor.explain(row))
+        assert total == pytest.approx(predictor.values([row])[0])
 
 
 @ALONE

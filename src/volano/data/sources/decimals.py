@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["find_decimal_commas", "read_decimal_commas"]
+__all__ = ["find_decimal_commas", "find_decimal_points", "read_decimal_commas"]
 
 _GROUPING = r"[. '’\x{00a0}\x{202f}]"
-_NUMBER = rf"^\s*[+-]?[$€£¥]?\s?(?:\d{{1,3}}(?:{_GROUPING}\d{{3}})+|\d+)(?:,\d+)?\s?[€$£¥%]?\s*$"
+_WHOLE = rf"(?:[1-9]\d{{0,2}}(?:{_GROUPING}\d{{3}})+|\d+)"  # "0.123" has no groups
+_NUMBER = rf"^\s*[+-]?[$€£¥]?\s?{_WHOLE}(?:,\d+)?\s?[€$£¥%]?\s*$"
 _SURELY_DECIMAL = r"^\s*[+-]?[$€£¥]?\s?[\d. '’]*\d,(?:\d{1,2}|\d{4,})\s?[€$£¥%]?\s*$"
 _SURELY_GROUPED = r"^\s*[+-]?[$€£¥]?\s?\d{1,3}(?:,\d{3})+\.\d+\s?[€$£¥%]?\s*$"
+_SURELY_POINTED = r"^\s*[+-]?(?:0\.\d+|\d+\.(?:\d{1,2}|\d{4,}))\s*$"
 _MOST = 0.95  # of the cells that hold something
 
 
@@ -48,6 +50,15 @@ def find_decimal_commas(table: pa.Table, is_missing: Callable[[object], bool]) -
             continue
         held = pa.array([cell for cell in column.to_pylist() if not is_missing(cell)], pa.string())
         if _share(held, _NUMBER) >= _MOST:
+            found.append(name)
+    return found
+
+
+def find_decimal_points(table: pa.Table) -> Sequence[str]:
+    """The columns in which most cells that have a point can have it only before decimals."""
+    found = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if _share(column, _SURELY_POINTED) > _share(column, r"\.") / 2:
             found.append(name)
     return found
 

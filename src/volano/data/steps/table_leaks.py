@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from volano.data.split_rows import TEST
 from volano.data.steps.column_power import Column, Labels, Numbers
 from volano.data.steps.identities import find_identity
 from volano.data.targets import NumberTargets
@@ -140,7 +141,7 @@ def note_random_split(fields: FieldsConfig, split: SplitConfig) -> Step:
     """Say that a split by time can be had, where rows have a time and no file is the test."""
 
     def note(frame: Frame) -> Frame:
-        if split.by_time or not fields.time or (frame.numbers("_given") > 0).any():
+        if split.by_time or not fields.time or (frame.numbers("_given") == TEST).any():
             return frame
         return frame.with_finding("info", _AT_RANDOM, name=fields.time)
 

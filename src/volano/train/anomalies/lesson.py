@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from volano.train.config import TrainConfig
     from volano.train.learner import Lesson, TrainingSet
 
-__all__ = ["FEWEST_LABELLED", "LABELS", "OddLesson"]
+__all__ = ["FEWEST_LABELLED", "LABELS", "MOST_FOLDS", "OddLesson", "rows_of"]
 
 Ints = NDArray[np.int64]
 
 LABELS = (ANOMALY, NORMAL)
 FEWEST_LABELLED = 20  # rows of either label from which labels are learnt from
-_MOST_FOLDS = 3  # how odd rows are told to be hardly goes by a few more rows
+MOST_FOLDS = 3  # how odd rows are told to be hardly goes by a few more rows
 _MANY = 50_000  # rows of which two halves do
 _MOST_SCALE = 200_000  # rows whose oddness gives the scale: alerts of one in 10,000 are still 20
 _FEWEST_FORWARD = 1000  # later rows that can give a scale
@@ -128,5 +128,5 @@ def _folds(lesson: Lesson, truth_NC: Labels, num: int, seed: int) -> Ints:
     if lesson.is_forward and len(lesson.valid) >= _FEWEST_VALIDATION:
         return np.where(np.arange(len(rows)) < len(lesson.train), NEVER, 0)
     stratum_N = truth_NC @ np.array([1, 2])
-    num = min(num, _MOST_FOLDS) if len(rows) <= _MANY else 2
+    num = min(num, MOST_FOLDS) if len(rows) <= _MANY else 2
     return assign_folds(stratum_N, rows.unit_N, num, derive_seed(seed, "folds"))

@@ -19,10 +19,16 @@ from volano.models.trees import TreesEngine
 from volano.tasks.anomaly_detection import ANOMALY, NORMAL
 from volano.train.anomalies.budget import budgeted, logit_cut
 from volano.train.anomalies.finish import finished
-from volano.train.anomalies.lesson import FEWEST_LABELLED, LABELS, OddLesson, rows_of
+from volano.train.anomalies.lesson import (
+    FEWEST_LABELLED,
+    LABELS,
+    MOST_FOLDS,
+    OddLesson,
+    rows_of,
+)
 from volano.train.calibrate import calibrate_one, fit_temperature, log_loss
 from volano.train.fitted import Made
-from volano.train.folds import NEVER
+from volano.train.folds import NEVER, assign_folds
 from volano.train.tables.boosting import Boosting, Grown, Shape
 from volano.train.tables.lesson import TableLesson, told_columns
 
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from volano.core.events import Events
     from volano.models.calibration import Floats
     from volano.tasks.task import Task
+    from volano.train.anomalies.lesson import Ints
     from volano.train.config import TrainConfig
     from volano.train.learner import Fitted, Lesson
 
@@ -42,6 +49,7 @@ _SMALL, _LARGE = Shape(7, leaf_rows=10, pull=5.0), Shape(31)
 _MOST_UNSEEN = 20_000  # rows that nobody has looked at, among those that are learnt from
 _UNSEEN_WEIGHT = 0.5  # of all of them, by that of the labelled normal ones
 _PAYS = 0.01  # share of the loss that they must take off
+_FEWEST_A_SIDE = FEWEST_LABELLED // 2  # of either label, to learn from and held out
 _MOST_SCALE = 100_000  # rows that say from which score on alerts stay within the budget
 
 
@@ -69,7 +77,7 @@ class OddLabelled:
         began = time.monotonic()
         whole = OddLesson.of(lesson, config, log)
         _refuse_few(whole)
-        known = _known(whole)
+        known = _known(whole, config)
         best = _grow(known, config, log)
         row_H = np.flatnonzero(whole.is_labelled_N)[known.row_H]
         tried, unseen = {"labelled rows": _loss(known, best)}, 0
@@ -132,16 +140,29 @@ def _refuse_few(lesson: OddLesson) -> None:
         )
 
 
-def _known(lesson: OddLesson) -> TableLesson:
-    """The labelled rows, as learners of tables get theirs; in folds of their own where few are."""
+def _known(lesson: OddLesson, config: TrainConfig) -> TableLesson:
+    """The labelled rows, as learners of tables get theirs.
+
+    Labels often come late, so the latest rows may have next to none, or all of them: then labelled
+    rows are held out by chance, since no others tell anything.
+    """
     kept = np.flatnonzero(lesson.is_labelled_N)
-    return TableLesson(
-        rows_of(lesson.rows, kept),
-        lesson.featuriser,
-        lesson.codes_NF[kept],
-        lesson.fold_N[kept],
-        NEVER in lesson.fold_N,
-    )
+    rows, fold_N = rows_of(lesson.rows, kept), lesson.fold_N[kept]
+    is_forward = NEVER in lesson.fold_N
+    if is_forward and not _are_on_both_sides(fold_N, rows.class_N):
+        assert config.folds != "auto"
+        assert config.seed != "auto"
+        seed = derive_seed(config.seed, "folds")
+        fold_N = assign_folds(rows.class_N, rows.unit_N, min(config.folds, MOST_FOLDS), seed)
+        is_forward = False
+    return TableLesson(rows, lesson.featuriser, lesson.codes_NF[kept], fold_N, is_forward)
+
+
+def _are_on_both_sides(fold_N: Ints, class_N: Ints) -> bool:
+    """Whether rows to learn from and rows held out have enough of either label."""
+    sides = fold_N == NEVER, fold_N != NEVER
+    counts = [np.bincount(class_N[side], minlength=len(LABELS)) for side in sides]
+    return bool(np.min(counts) >= _FEWEST_A_SIDE)
 
 
 def _with_unseen(lesson: OddLesson, known: TableLesson, seed: int) -> TableLesson:

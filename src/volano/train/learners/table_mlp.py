@@ -19,6 +19,7 @@ from volano.models.table_mlp import TableMlpEngine
 from volano.train.config import NEEDS
 from volano.train.fitted import Made, fitted
 from volano.train.folds import NEVER, assign_folds, table_strata
+from volano.train.learners.table_linear import LINEAR
 from volano.train.tables.lesson import TableLesson, fill_absent, told_columns
 
 if TYPE_CHECKING:
@@ -69,13 +70,16 @@ class TableMlp:
 
         began = time.monotonic()
         table = TableLesson.of(lesson, config, log)
+        if not table.featuriser.width:
+            log.note("there is nothing that a network could read: a linear model stands for it")
+            return LINEAR.fit(lesson, config, log)
         course = _Course.of(table, config, lesson.scratch, log)
         values_HL = course.values_of_held_rows()
         network, history = course.train("whole", np.arange(len(table)))
         *layers, (weights, bias) = network.arrays()
         # The last layer answers on the scale of the numbers that were learnt.
-        wide = weights * course.unit, bias * course.unit + course.centre
-        last = wide[0].astype(np.float32), wide[1].astype(np.float32)
+        weights, bias = weights.astype(np.float64), bias.astype(np.float64)
+        last = weights * course.unit, bias * course.unit + course.centre
         engine = TableMlpEngine(table.featuriser, (*layers, last))
 
         def values_of(places: Sequence[int]) -> Floats:

@@ -86,7 +86,8 @@ class TableTrees:
         runs, seeds = _with_seeds(boosting, best, config.trees.seeds)
         rounds = _rounds_for_all(table, best.rounds)
         boosters = boosting.fit_all(shape, rounds, seeds)
-        engine = TreesEngine(table.featuriser, boosters, (1.0 / len(boosters),) * len(boosters))
+        shares = (1.0 / len(boosters),) * len(boosters)
+        engine = TreesEngine(table.featuriser, boosters, shares, *boosting.scale)
 
         def values_of(places: Sequence[int]) -> Floats:
             # From the codes of training: an error in reading rows shows as a gap.

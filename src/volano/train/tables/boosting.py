@@ -43,6 +43,7 @@ _MOST_ROWS = 5_000_000  # by the trees of a round: more of common labels would h
 _MOST_BAGGED = 100_000  # rows of one tree: more of them would hardly better it
 _MOST_WORK = 50_000_000_000  # of one shape on all folds and all rows: three minutes of a core
 _USUAL_LEAVES = 31
+_LOST = 1e-3  # of the standard deviation of numbers, that 32 bits may round off
 _ONE_THREAD = 50_000  # fewer rows are done by one thread sooner than two can meet
 _FIXED = {
     "verbosity": -1,
@@ -142,6 +143,7 @@ class Boosting:
         most_rounds: that are grown.
         seed: of the project.
         log: hears of rounds.
+        scale: centre and unit of the numbers that are learnt; of labels 0 and 1.
     """
 
     lesson: TableLesson
@@ -151,6 +153,7 @@ class Boosting:
     most_rounds: int
     seed: int
     log: Events
+    scale: tuple[float, float] = (0.0, 1.0)
     _parts: dict[int, tuple[Dataset, Dataset]] = field(default_factory=dict)
 
     @classmethod
@@ -169,7 +172,7 @@ class Boosting:
         most = min(config.rounds, max(_FEWEST_ROUNDS, int(_MOST_WORK / work)))
         slow = min(max(_RATE_ROUNDS / most, _SLOWEST), _FASTEST)
         rate = slow if config.learning_rate == "auto" else config.learning_rate
-        return cls(lesson, learnt_N, objective, rate, most, seed, log)
+        return cls(lesson, learnt_N, objective, rate, most, seed, log, _scale_of(lesson))
 
     @cached_property
     def whole(self) -> Dataset:
@@ -250,7 +253,8 @@ class Boosting:
         found: Any = booster.predict(
             codes, num_iteration=size, raw_score=True, num_threads=_threads(len(codes))
         )
-        raw = np.asarray(found, np.float64).reshape(len(codes), -1)
+        centre, unit = self.scale
+        raw = np.asarray(found, np.float64).reshape(len(codes), -1) * unit + centre
         return raw if raw.shape[1] == self.lesson.num_values else np.hstack([-raw / 2, raw / 2])
 
     def _answers(self, fold: int, booster: Booster, size: int) -> Floats:
@@ -292,7 +296,10 @@ class Boosting:
         from lightgbm import Dataset
 
         lesson = self.lesson
-        target_N = lesson.rows.number_N if lesson.is_number else lesson.rows.class_N
+        centre, unit = self.scale
+        target_N = (
+            (lesson.rows.number_N - centre) / unit if lesson.is_number else lesson.rows.class_N
+        )
         weight_M = weight_N[places] / (float(weight_N[places].mean()) or 1.0)
         levels = np.flatnonzero(lesson.featuriser.is_category_F).tolist()
         return Dataset(
@@ -369,6 +376,17 @@ def _objective(lesson: TableLesson) -> dict[str, Any]:
         "metric": "multi_logloss",
         "num_class": lesson.num_values,
     }
+
+
+def _scale_of(lesson: TableLesson) -> tuple[float, float]:
+    """What numbers are counted from and in; as they are, where LightGBM's 32 bits hold them."""
+    if not lesson.is_number:
+        return 0.0, 1.0
+    number_N = lesson.rows.number_N
+    unit = float(number_N.std())
+    with np.errstate(over="ignore"):
+        lost = float(np.abs(number_N - number_N.astype(np.float32)).max())
+    return (0.0, 1.0) if lost <= _LOST * unit else (float(number_N.mean()), unit or 1.0)
 
 
 def _work_of_tree(leaves: int, num_rows: int, num_codes: int) -> float:
