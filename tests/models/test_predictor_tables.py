@@ -173,9 +173,11 @@ def test_the_answer_is_the_label_of_least_expected_cost(predictors) -> None:
     # Missing a "yes" costs nine times a false one, so "yes" is answered from 0.1 on.
     costs = np.array([[0.0, 1.0], [9.0, 0.0]])
     dear = replace(predictor, calibration=replace(predictor.calibration, cost_CC=costs))
-    for plain, told in zip(predictor.predict(ROWS), dear.predict(ROWS), strict=True):
-        assert (told.scores, told.confidence) == (plain.scores, plain.confidence)
-        assert told.labels == ("yes",) if told.scores["yes"] > 0.1 else ("no",)
+    for plain, told in zip(predictor.predict(ROWS), dear.predict(ROWS, explain=True), strict=True):
+        label = "yes" if told.scores["yes"] > 0.1 else "no"
+        assert (told.labels, told.scores) == ((label,), plain.scores)
+        # Sure of what it answers, and why: not of the label that costs kept it from.
+        assert (told.confidence, told.explained) == (told.scores[label], label)
     assert dear.answer_table(arrow(ROWS)).to_pylist() == [as_told(dear, row) for row in ROWS]
 
 

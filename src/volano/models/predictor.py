@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from volano.core.nouns import Route
     from volano.models.bundle import Spec
@@ -204,8 +205,8 @@ class Predictor:
 
         Args:
             rows: one mapping a row; fields that the model does not read are ignored.
-            explain: also say what moved the likeliest label (or the one that is asked about), or
-                the number, most.
+            explain: also say what moved the likeliest label most; where costs decide, the one that
+                is answered; where one is asked about, that one; or the number.
         """
         if not len(rows):
             return []
@@ -216,7 +217,8 @@ class Predictor:
         labels: list[list[str]] = [[] for _ in range(len(rows))]
         for n, place in zip(*(axis.tolist() for axis in decided_NC.nonzero()), strict=True):
             labels[n].append(self.labels[place])
-        tops = scores_NC.max(axis=1)
+        main_N = self._main_label(scores_NC, decided_NC, unknown_N)
+        tops = scores_NC[np.arange(len(rows)), main_N]
         is_automatic = self._is_automatic(scores_NC, decided_NC, unknown_N)
         told = zip(
             labels, tops.tolist(), unknown_N.tolist(), scores_NC.tolist(), is_automatic, strict=True
@@ -227,8 +229,8 @@ class Predictor:
         ]
         if not explain:
             return answers
-        likeliest = (self.labels[place] for place in scores_NC.argmax(axis=1))
-        asked = repeat(self.spec.asked, len(rows)) if self.spec.asked else likeliest
+        main = (self.labels[place] for place in main_N)
+        asked = repeat(self.spec.asked, len(rows)) if self.spec.asked else main
         return [
             replace(answer, reasons=self.explain(row, label), explained=label)
             for answer, row, label in zip(answers, rows, asked, strict=True)
@@ -249,6 +251,15 @@ class Predictor:
         if self.unknown_column is None:
             return decided_NC, self.calibration.is_unsure(scores_NC)
         return decided_NC, decided_NC[:, self.unknown_column]
+
+    def _main_label(
+        self, scores_NC: Floats, decided_NC: Labels, unknown_N: Labels
+    ) -> NDArray[np.intp]:
+        """The label of each row that confidence and reasons are about, shape (N,)."""
+        main_N: NDArray[np.intp] = scores_NC.argmax(axis=1)
+        if self.calibration.cost_CC is not None:
+            main_N = np.where(unknown_N, main_N, decided_NC.argmax(axis=1))
+        return main_N
 
     def _is_automatic(
         self, scores_NC: Floats, decided_NC: Labels, unknown_N: Labels
@@ -279,9 +290,10 @@ class Predictor:
         scores_NC = self.scores(rows)
         decided_NC, unknown_N = self._decide(scores_NC)
         columns = [pa.array(scores_NC[:, place]) for place in range(len(self.labels))]
+        main_N = self._main_label(scores_NC, decided_NC, unknown_N)
         named = self._label_column(decided_NC)
         named |= {
-            "confidence": pa.array(scores_NC.max(axis=1) if len(rows) else np.zeros(0)),
+            "confidence": pa.array(scores_NC[np.arange(len(rows)), main_N]),
             "unknown": pa.array(unknown_N),
             "scores": pa.StructArray.from_arrays(columns, list(self.labels)),
         }
