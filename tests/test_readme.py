@@ -94,7 +94,7 @@ def test_the_loop_of_the_readme_runs(
 ) -> None:
     shutil.copytree(ROOT / EXAMPLE, tmp_path / EXAMPLE)
     monkeypatch.chdir(tmp_path)
-    (line,) = [words for words in commands("README.md") if words[:2] == ["volano", "init"]]
+    line = next(words for words in commands("README.md") if words[:2] == ["volano", "init"])
     get_command(app).main(line[1:], standalone_mode=False)
     (code,) = blocks("README.md", "python")
     exec(compile(code, "README.md", "exec", dont_inherit=True), {})

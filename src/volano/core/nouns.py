@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from volano.core.hashing import SHORT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 __all__ = [
     "Answer",
@@ -91,27 +93,53 @@ class Dataset(Artifact):
 
         return pq.read_table(self.folder / "examples.parquet", memory_map=True)
 
-    def values(self, column: str) -> list[Any]:
-        """One column of all rows; the others are not read."""
+    def counts(self, column: str) -> Counter[str]:
+        """How often each value of a column stands, or each label; empty cells are no value."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
 
         table = pq.read_table(self.folder / "examples.parquet", columns=[column])
-        return list(table.column(column).to_pylist())
+        cells = table.column(column)
+        if pa.types.is_list(cells.type):
+            cells = pc.list_flatten(cells)
+        told = pc.value_counts(pc.drop_null(cells))
+        pairs = zip(told.field("values").to_pylist(), told.field("counts").to_pylist(), strict=True)
+        return Counter({value: count for value, count in pairs if value})
 
-    def rows_in(self, *splits: str) -> pa.Table:
-        """The examples of these splits, with truth or without, in the order of their ids."""
+    def rows_in(self, *splits: str, columns: Sequence[str] = ()) -> pa.Table:
+        """The examples of these splits, with truth or without, in the order of their ids.
+
+        Only these are read, and only these columns besides the id; none named are all.
+        """
         import pyarrow.compute as pc
 
-        table = self.examples
-        kept = pc.is_in(table.column("split"), value_set=_strings(splits))
-        return table.filter(kept).sort_by("id")
+        return self._read(pc.field("split").isin(list(splits)), columns)
 
-    def labelled(self, *splits: str) -> pa.Table:
-        """The examples of these splits that carry truth, in the order of their ids."""
+    def labelled(
+        self, *splits: str, columns: Sequence[str] = (), ids: Sequence[str] | None = None
+    ) -> pa.Table:
+        """The examples of these splits that carry truth, in the order of their ids.
+
+        Args:
+            splits: by name.
+            columns: as of ``rows_in``.
+            ids: of those that are asked for; None is all.
+        """
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = self.rows_in(*splits)
-        return table.filter(pc.is_valid(table.column("target")))
+        is_asked = pc.field("split").isin(list(splits)) & pc.field("target").is_valid()
+        if ids is not None:
+            is_asked &= pc.field("id").isin(pa.array(ids, pa.string()))
+        return self._read(is_asked, columns)
+
+    def _read(self, kept: pc.Expression, columns: Sequence[str]) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        names = list(dict.fromkeys(("id", *columns))) if columns else None
+        table = pq.read_table(self.folder / "examples.parquet", columns=names, filters=kept)
+        return table.sort_by("id")
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -132,12 +160,6 @@ class Dataset(Artifact):
         lines += [f"  dropped   {num:,} {reason}" for reason, num in self.dropped.items()]
         lines += [f"  note      {note}" for note in self.card.get("notes", ())]
         return "\n".join(lines)
-
-
-def _strings(values: tuple[str, ...]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(values, pa.string())
 
 
 @dataclass(frozen=True, repr=False)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from volano.store import lineage, reviews, subjects
@@ -42,7 +39,7 @@ def keep_books(project: Project, made: Results) -> None:
         lineage.link(ledger, parent, child, role)
     for report in reports.values():
         lineage.record_metrics(ledger, report.body["model"], report.hash, report.metrics)
-    counts = Counter(filter(None, made.collected.values("subject")))
+    counts = made.collected.counts("subject")
     subjects.index_subjects(ledger, counts, made.collected.ref)
     _file_suspects(project, made.data, trained.exports[0][0])
 
@@ -50,9 +47,9 @@ def keep_books(project: Project, made: Results) -> None:
 def _file_suspects(project: Project, data: Dataset, native: Model) -> None:
     """Ask people about labels that the model, never having seen the row, finds unlikely."""
     suspects = pq.read_table(native.folder / "suspects.parquet").to_pylist()
-    rows = data.labelled("train", "validation").select(["id", "fields"])
-    ids = pa.array([found["id"] for found in suspects], pa.string())
-    examples = {row["id"]: row for row in rows.filter(pc.is_in(rows["id"], ids)).to_pylist()}
+    ids = [found["id"] for found in suspects]
+    rows = data.labelled("train", "validation", columns=["fields"], ids=ids).to_pylist()
+    examples = {row["id"]: row for row in rows}
     settled = {item.ref for item in reviews.answered_reviews(project.ledger)}
     items = [
         reviews.ReviewItem(

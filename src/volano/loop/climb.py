@@ -306,13 +306,14 @@ def _has_labels(data: Dataset) -> bool:
     from volano.train.anomalies.lesson import FEWEST_LABELLED, LABELS
     from volano.train.targets import count_labels
 
-    targets = data.labelled("train", "validation").column("target").to_pylist()
-    counts = count_labels(targets)
+    rows = data.labelled("train", "validation", columns=["target"])
+    counts = count_labels(rows.column("target").to_pylist())
     return all(counts.get(label, 0) >= FEWEST_LABELLED for label in LABELS)
 
 
 def _language_of(data: Dataset) -> str:
     """The language of nearly all training rows, or ``mixed``."""
-    counts = Counter(data.labelled("train").column("language").to_pylist())
+    rows = data.labelled("train", columns=["language"])
+    counts = Counter(rows.column("language").to_pylist())
     language, num = counts.most_common(1)[0] if counts else ("en", 0)
     return str(language) if num >= _NEARLY_ALL * counts.total() else "mixed"

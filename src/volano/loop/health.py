@@ -239,7 +239,7 @@ def _subjects(project: Project, repair: bool) -> Iterator[Finding]:
             dataset = project.store.open(Dataset, name)
         except VolanoError:
             continue  # told already, pruned, or erased
-        counts = Counter(filter(None, dataset.values("subject")))
+        counts = dataset.counts("subject")
         if checks.indexed_rows(project.ledger, dataset.ref) != counts.total():
             stale.append(dataset.short)
             if repair:

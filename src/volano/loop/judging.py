@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
 from volano.core.errors import StoreError, UserError
 from volano.core.hashing import SHORT, hash_json
 from volano.core.nouns import Dataset, Model, Report, Verdict
@@ -56,7 +58,7 @@ def _require_columns(champion: Model, data: Dataset, report: Report) -> None:
     """A champion whose column has gone would be judged on rows that it cannot see whole."""
     from volano.models.bundle import read_spec
 
-    fields = data.examples.schema.field("fields").type
+    fields = pq.read_schema(data.folder / "examples.parquet").field("fields").type
     here = {fields.field(place).name for place in range(fields.num_fields)}
     spec = read_spec(champion.folder)
     gone = [name for name in spec.reads if name not in here]

@@ -8,7 +8,6 @@ interrupted one leaves no trace in what comes after.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +160,7 @@ def _finish(project: Project, steps: Steps, made: Results) -> Turn:
 
 def _labels(made: Results) -> list[str]:
     """Labels of the data, of the candidate and of the champion it was compared with."""
-    known = {label for row in made.data.values("target") for label in row or ()}
+    known = set(made.data.counts("target"))
     known.update(made.report.body["labels"])
     if made.standing is not None:
         known.update(made.standing.body["labels"])
@@ -170,7 +169,7 @@ def _labels(made: Results) -> list[str]:
 
 def _from_people(made: Results) -> dict[str, int]:
     """How many prepared Examples have their label from users and reviewers, and how they came."""
-    came = Counter(made.data.values("label_from"))
+    came = made.data.counts("label_from")
     laid: Mapping[str, int] = made.collected.card.get("feedback", {})
     return {
         "from_feedback": came["feedback"],

@@ -30,7 +30,7 @@ __all__ = ["TableLesson", "fill_absent", "rows_at", "shrink", "told_columns"]
 
 Ints = NDArray[np.int64]
 
-_BLOCK = 1 << 16
+_CELLS_AT_ONCE, _FEWEST_AT_ONCE = 8_000_000, 1024  # 64 MB of features; rows
 _BEYOND = 0.5  # share of the late rows
 
 
@@ -121,8 +121,9 @@ class TableLesson:
 
     def dense_blocks(self, places: Ints) -> Iterator[tuple[slice, Floats]]:
         """Dense features of these rows, some at a time, and which of them they are."""
-        for begin in range(0, len(places), _BLOCK):
-            part = slice(begin, begin + _BLOCK)
+        step = max(_FEWEST_AT_ONCE, _CELLS_AT_ONCE // max(1, self.featuriser.width))
+        for begin in range(0, len(places), step):
+            part = slice(begin, begin + step)
             yield part, self.featuriser.dense_of(self.codes_NF[places[part]])
 
     def dense(self, places: Ints) -> Floats:
