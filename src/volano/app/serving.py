@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -59,6 +60,10 @@ def answer_here(
 
         publisher = threading.Thread(target=publish, name="figures", daemon=True)
         publisher.start()
+        # What is loaded by now stays: a look through it for garbage would hold up all answers for a
+        # tenth of a second.
+        gc.collect()
+        gc.freeze()
         try:
             server.run()
         finally:
