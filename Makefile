@@ -22,7 +22,7 @@ help:
 	@echo "make check   format, lint, types, and which room may import which"
 	@echo "make fix     mend format and lint where that can be done by itself"
 	@echo "make docs    build the documentation site into site/"
-	@echo "make bench   measure every claim of benchmarks/README.md (about two and a half hours)"
+	@echo "make bench   measure every claim of benchmarks/README.md (about three and a half hours)"
 	@echo "make setup   what developing needs, in $(VENV)"
 
 demo: $(VENV)/.core

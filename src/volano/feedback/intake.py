@@ -24,7 +24,9 @@ _EXAMPLES = {
     "labels": '{"prediction": "<id>", "label": "...", "by": "..."}',
     "number": '{"prediction": "<id>", "label": 1250.5, "by": "..."}',
 }
-_SAYS_SOMETHING = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+# The last ones are space to Python, and none to the patterns of JSON Schema.
+_SAYS_SOMETHING = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
+_NUMBER = r"^[+-]?[0-9]{1,15}(\.[0-9]{1,15})?$"
 _KEYS = ("prediction", "label", "score", "output", "comment", "by")
 _SIGNALS = _KEYS[1:5]
 _LIMITS = {"prediction": 200, "by": 200, "label": 1000, "output": 1_000_000, "comment": 100_000}
@@ -170,7 +172,7 @@ def _describe_label(task: Task) -> dict[str, Any]:
         "pattern": _SAYS_SOMETHING,
     }
     if task.answers == "number":
-        label = {"type": "string", "pattern": r"^\s*[+-]?[0-9]", "maxLength": _LIMITS["label"]}
+        label = {"type": "string", "pattern": _NUMBER, "maxLength": _LIMITS["label"]}
     if task.input == "columns":
         label = {"anyOf": [label, {"type": "number", "minimum": -1e150, "maximum": 1e150}]}
     several = {"type": "array", "items": label, "minItems": 1}
