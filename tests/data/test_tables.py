@@ -379,6 +379,17 @@ def test_a_random_test_is_told_also_where_a_file_is_the_validation(
     assert ("prepare.split.by_time" in notes(clean)) == is_told
 
 
+@pytest.mark.parametrize("day", ["2024-01-15", "15/01/2024"])
+def test_a_test_file_that_is_not_later_than_the_rest_is_told(workshop: Workshop, day: str) -> None:
+    body = [f"{row},2024-01-{1 + n % 28:02}" for n, row in enumerate(rows(100))]
+    write(workshop, body, head=HEAD + ",at")
+    write(workshop, [f"{row},{day}" for row in rows(20, seed=1)], "b.csv", head=HEAD + ",at")
+    sources = "a.csv", SourceConfig(path="b.csv", split="test")
+    told = notes(prepare(workshop, collect(workshop, *sources, time="at")))
+    # Where the order of times is not known, none is later.
+    assert ("the test file is not later: 40% of other rows" in told) == (day == "2024-01-15")
+
+
 def labelled(labels: Sequence[str], count: int = 120) -> list[str]:
     return [f"{row.rpartition(',')[0]},{labels[n % len(labels)]}"
             for n, row in enumerate(rows(count))]  # fmt: skip

@@ -34,7 +34,7 @@ from volano.data.steps.look_alikes import note_look_alikes
 from volano.data.steps.near_duplicates import find_near_duplicates
 from volano.data.steps.old_skills import OLD_SKILLS, retire_tests
 from volano.data.steps.rare_labels import drop_rare_labels
-from volano.data.steps.table_leaks import note_random_split, note_table_leaks
+from volano.data.steps.table_leaks import note_table_leaks, note_times
 from volano.data.steps.texts import drop_empty, mark_texts
 from volano.data.steps.wording import KEY, Wording
 from volano.data.targets import number_targets
@@ -165,7 +165,7 @@ class _Job:
             frame = note_look_alikes(frame)
             frame = drop_rare_labels(minimum if self.task.needs_target else 0)(frame)
         frame = note_equal_rows(frame)
-        return note_random_split(self.fields, self.config.split)(frame), find_equal_rows(frame)
+        return note_times(self.fields, self.config.split)(frame), find_equal_rows(frame)
 
 
 def _known_wording(wording: Wording, previous: Dataset | None) -> Wording:

@@ -62,6 +62,7 @@ def evaluate(
     cost = measure_cost(trial.predictor, trial.rows, model.folder, config.timed_requests)
     speed = cost["rows_per_second"]
     importance = measure_importance(trial, config.importance_rows, speed, events)
+    counts = dict(model.card.get("label_counts", {}))
     body = {
         "model": model.hash,
         "learner": model.learner,
@@ -77,7 +78,7 @@ def evaluate(
         **_NOTHING,
         "importance": importance,
         "drift": measure_drift(trial, model.folder),
-        "training_counts": dict(model.card.get("label_counts", {})),
+        "training_counts": counts,
         "training": dict(model.card.get("training", {})),
         "parity": dict(model.card.get("parity", {})),
         "forms": list(model.card.get("forms", ())),
@@ -93,7 +94,7 @@ def evaluate(
             "errors": worst_errors(trial, config.worst_errors),
             "old_skills": _old_skills(trial, data),
             "robustness": measure_robustness(trial, size, events),
-            "fairness": measure_fairness(config.fairness, outcomes, columns, trial.draws),
+            "fairness": measure_fairness(config.fairness, outcomes, columns, trial.draws, counts),
             **(_of_numbers(trial) if sure_N is None else _of_labels(trial, sure_N)),
         }
     with store.draft() as folder:

@@ -49,7 +49,11 @@ _MOST_DRAWS = 2000
 
 
 def measure_fairness(
-    config: FairnessConfig, outcomes: Outcomes, columns: Mapping[str, Sequence[str]], draws: Draws
+    config: FairnessConfig,
+    outcomes: Outcomes,
+    columns: Mapping[str, Sequence[str]],
+    draws: Draws,
+    counts: Mapping[str, int],
 ) -> dict[str, Any] | None:
     """The part of the report; None where no groups are named.
 
@@ -58,13 +62,14 @@ def measure_fairness(
         outcomes: truth and answers.
         columns: the group of every example, by field.
         draws: how the examples are drawn again.
+        counts: training rows of each label.
 
     Raises:
         ConfigError: ``evaluate.fairness.positive`` is no label.
     """
     if not config.fields:
         return None
-    positive = positive_label(outcomes, config.positive)
+    positive = positive_label(outcomes, config.positive, counts)
     nobody: dict[str, Any] = {"groups": [], "gaps": {}}  # all rows are of one group
     fields = [
         {

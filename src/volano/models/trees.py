@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from volano.compute.machine import usable_cores
+from volano.models.coordinates import NUM_AXES, Place, share_of_columns, turned
 from volano.models.single_row import SingleRow, raw_values
 from volano.models.table_features import TableFeaturiser, blocks
 from volano.models.table_reasons import fold, lead
@@ -46,11 +47,13 @@ class TreesEngine:
 
     Attributes:
         featuriser: from rows to codes.
-        boosters: trained on ``featuriser.codes``, with the objective ``binary`` (two labels),
-            ``multiclass`` (more), or one of a number that keeps its unit.
+        boosters: trained on ``featuriser.codes``, ``turned`` where there are places, with the
+            objective ``binary`` (two labels), ``multiclass`` (more), or one of a number that keeps
+            its unit.
         shares: how much each one's word weighs; they add up to 1.
         centre: of a number: what its trees count from, since LightGBM learns in 32 bits.
         unit: of a number: what they count in.
+        places: codes that are coordinates, which the trees see turned as well.
     """
 
     featuriser: TableFeaturiser
@@ -58,6 +61,7 @@ class TreesEngine:
     shares: tuple[float, ...]
     centre: float = 0.0
     unit: float = 1.0
+    places: tuple[Place, ...] = ()
 
     def __post_init__(self) -> None:
         """See that the parts fit together.
@@ -67,8 +71,11 @@ class TreesEngine:
         """
         if not self.boosters or len(self.boosters) != len(self.shares):
             raise ValueError(f"{len(self.shares)} shares for {len(self.boosters)} boosters")
+        num_codes = len(self.featuriser.names)
+        if any(not 0 <= code < num_codes for place in self.places for code in place):
+            raise ValueError(f"a place of {self.places} is none of {num_codes} codes")
         for booster in self.boosters:
-            if booster.num_feature() != len(self.featuriser.names):
+            if booster.num_feature() != num_codes + NUM_AXES * len(self.places):
                 raise ValueError(f"trees of {booster.num_feature()} features fit no columns")
         if len({(_objective(b), b.num_model_per_iteration()) for b in self.boosters}) != 1:
             raise ValueError("boosters of one model answer different questions")
@@ -96,7 +103,9 @@ class TreesEngine:
                 raise ValueError(str(error)) from None
         featuriser = TableFeaturiser.load(settings["features"], arrays)
         scale = float(settings["centre"]), float(settings["unit"])
-        return cls(featuriser, tuple(boosters), tuple(settings["shares"]), *scale)
+        # Bundles from before there were any have none.
+        places = tuple((int(north), int(east)) for north, east in settings.get("places", ()))
+        return cls(featuriser, tuple(boosters), tuple(settings["shares"]), *scale, places)
 
     def settings(self) -> dict[str, Any]:
         """The part that goes into ``model.json``."""
@@ -105,6 +114,7 @@ class TreesEngine:
             "shares": list(self.shares),
             "centre": self.centre,
             "unit": self.unit,
+            "places": [list(place) for place in self.places],
             "sha256": [hashlib.sha256(text).hexdigest() for text in self.files().values()],
         }
 
@@ -135,10 +145,13 @@ class TreesEngine:
 
     def decide(self, rows: Rows) -> Floats:
         """Decision values, shape (N, L); of two labels they differ by what the trees say."""
-        found = [self._raw(self.featuriser.codes(block)) for block in blocks(rows)]
+        found = [self._raw(self._codes(block)) for block in blocks(rows)]
         raw_NL = found[0] if len(found) == 1 else np.concatenate(found)
         values: Floats = self._labels(raw_NL * self.unit) + self.centre
         return values
+
+    def _codes(self, rows: Rows) -> Floats:
+        return turned(self.featuriser.codes(rows), self.places)
 
     def _raw(self, codes_NF: Floats) -> Floats:
         """The boosters' weighted mean, before it is told of labels."""
@@ -160,17 +173,18 @@ class TreesEngine:
         """What each column adds to the label's value; then the base, the mean over training rows.
 
         Shapley values of the trees, exact (TreeSHAP, Lundberg et al. 2020), summed over the
-        features of a column.
+        features of a column; what a place adds along an axis is shared by its two columns.
         """
-        codes_NF = self.featuriser.codes([row])
-        shape = (self._num_values, len(self.featuriser.names) + 1)
+        codes_NF = self._codes([row])
+        shape = (self._num_values, codes_NF.shape[1] + 1)
         total_FL = np.zeros(shape[::-1])
         for booster, share in zip(self.boosters, self.shares, strict=True):
             found: Any = booster.predict(codes_NF, pred_contrib=True, num_threads=1)
             total_FL += share * np.asarray(found, dtype=np.float64).reshape(shape).T
         weight_F = lead(self._labels(total_FL * self.unit), label, is_rival=is_rival)
         base = float(weight_F[-1]) + self.centre
-        return fold(self.featuriser, weight_F[:-1], self.featuriser.column_F, base)
+        shared_F = share_of_columns(weight_F[:-1], self.places)
+        return fold(self.featuriser, shared_F, self.featuriser.column_F, base)
 
 
 def _only_trees(text: str) -> str:

@@ -16,6 +16,8 @@ from volano.tasks.numbers import NumberOutcomes
 from volano.tasks.scoring import LabelOutcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from volano.tasks.outcomes import Outcomes
     from volano.tasks.scoring import Floats
 
@@ -25,8 +27,14 @@ LABEL_FIGURES = ("selection_rate", "true_positive_rate", "false_positive_rate", 
 NUMBER_FIGURES = ("mean_error", "absolute_error")
 
 
-def positive_label(outcomes: Outcomes, named: str) -> str:
+def positive_label(outcomes: Outcomes, named: str, counts: Mapping[str, int]) -> str:
     """The label whose rates are compared: the named one, else the rarer of two; empty for none.
+
+    Args:
+        outcomes: truth and answers.
+        named: in the project file, or empty.
+        counts: training rows of each label: they say which is rarer, so that nearly as many of both
+            are not told one way in training and the other way in the test.
 
     Raises:
         ConfigError: no example and no answer has the named one.
@@ -36,7 +44,8 @@ def positive_label(outcomes: Outcomes, named: str) -> str:
         raise ConfigError.among("label", named, labels, where="evaluate.fairness.positive")
     if named or not isinstance(outcomes, LabelOutcomes) or len(labels) != 2:
         return named
-    return labels[int(outcomes.truth_NC.sum(axis=0).argmin())]
+    seen_C = outcomes.truth_NC.sum(axis=0)
+    return min(labels, key=lambda label: (counts.get(label, 0), seen_C[labels.index(label)]))
 
 
 def group_shares(outcomes: Outcomes, positive: str) -> dict[str, tuple[Floats, Floats]]:

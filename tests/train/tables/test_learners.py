@@ -399,6 +399,22 @@ def test_trees_do_not_ask_about_what_only_grows_when_the_future_is_foretold() ->
     np.testing.assert_allclose(found["high"] - found["value"], found["value"] - found["low"])
 
 
+def test_trees_follow_a_border_that_slants_where_columns_are_coordinates(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    north, east = rng.uniform(32, 42, 800), rng.uniform(-124, -114, 800)
+    number = (100.0 * (north + east + 82 > 0) + rng.normal(size=800)).tolist()
+    told = [
+        fit(table_set(pa.table({names[0]: north, names[1]: east}), number), TREES)
+        for names in (("x", "y"), ("latitude", "longitude"))
+    ]
+    assert [fitted.told["places"] for fitted in told] == [[], [["latitude", "longitude"]]]
+    assert 1 - r2(told[1]) < 0.5 * (1 - r2(told[0]))
+    rows = [{"latitude": n, "longitude": e} for n, e in zip(north, east, strict=True)]
+    answers = predictor_of(told[1], tmp_path).predict(rows[:100])
+    expected = told[1].reference(range(100)).arrays()["value"]
+    np.testing.assert_allclose([answer.value for answer in answers], expected, rtol=1e-9)
+
+
 def test_a_network_learns_what_is_one_thing_or_the_other_but_not_both(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     found = [{"a": place // 2 % 2, "b": place % 2} for place in range(200)]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from volano.core.errors import DataError
+from volano.data.moments import read_moments
 from volano.data.split_rows import TEST
 from volano.data.steps.column_power import Column, Labels, Numbers
 from volano.data.steps.identities import find_identity
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from volano.data.steps.kinds import Sample
     from volano.models.column_kinds import ColumnKind
 
-__all__ = ["LEAKS", "Leak", "find_leaks", "note_random_split", "note_table_leaks"]
+__all__ = ["LEAKS", "Leak", "find_leaks", "note_table_leaks", "note_times"]
 
 _FEWEST = 50
 _SURE, _NEARLY = 0.99, 0.95  # how far beyond guessing: 1 is every row
@@ -41,6 +43,7 @@ _ONE_SIDED = 0.9  # how far rows that are filled, or not, lean to one label
 _FEWEST_ONE_SIDED = 30
 _CHANCE = 1e-6
 _FEW_ROWS = 10  # of each value: it may say whose row it is
+_FEW_LATER = 0.05  # share of other rows that come after half of the test
 _AGAIN = 0.3  # share of rows whose value stands again
 _PLAIN = re.compile(r"[A-Za-z_\u4e00-\u9fff][\w.\u4e00-\u9fff-]*")
 
@@ -87,6 +90,11 @@ _NAMES_ROWS = (
 _AT_RANDOM = (
     "Rows have a time ({name!r}), and the split is at random. If the model is to foretell later "
     "rows, test it on the latest: prepare.split.by_time: true"
+)
+_AMONG = (
+    "Rows have a time ({name!r}), and the test file is not later: {share:.0%} of other rows come "
+    "after half of it. If the model is to foretell later rows, list the file without its split, "
+    "and test on the latest: prepare.split.by_time: true"
 )
 
 LEAKS = frozenset({
@@ -137,13 +145,24 @@ def note_table_leaks(sample: Sample, kinds: Mapping[str, ColumnKind]) -> Step:
     return note
 
 
-def note_random_split(fields: FieldsConfig, split: SplitConfig) -> Step:
-    """Say that a split by time can be had, where rows have a time and no file is the test."""
+def note_times(fields: FieldsConfig, split: SplitConfig) -> Step:
+    """Say that the test is of no later time than the rest, where rows have a time."""
 
     def note(frame: Frame) -> Frame:
-        if split.by_time or not fields.time or (frame.numbers("_given") == TEST).any():
+        if split.by_time or not fields.time:
             return frame
-        return frame.with_finding("info", _AT_RANDOM, name=fields.time)
+        is_test = frame.numbers("_given") == TEST
+        if not is_test.any():
+            return frame.with_finding("info", _AT_RANDOM, name=fields.time)
+        try:
+            moments = read_moments(frame["time"], frame["source"], frame["line"])
+        except DataError:  # in no known order, none is later
+            return frame
+        tested, others = (moments[which & ~np.isnan(moments)] for which in (is_test, ~is_test))
+        share = float((others > np.median(tested)).mean()) if tested.size and others.size else 0.0
+        if share <= _FEW_LATER:
+            return frame
+        return frame.with_finding("info", _AMONG, name=fields.time, share=round(share, 4))
 
     return note
 

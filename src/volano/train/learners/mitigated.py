@@ -36,6 +36,7 @@ from volano.train.mitigation import (
     only_large,
 )
 from volano.train.tables.lesson import rows_at
+from volano.train.targets import count_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,7 +114,8 @@ class Mitigated:
         assert len(self.people) == len(lesson.rows)
         people = groups_of(ArrowRows(self.people), self.mitigation.fields)
         before = read_held_out(self.plain.folder)
-        positive = positive_label(before.outcomes, self.mitigation.positive)
+        counts = count_labels(lesson.rows.targets)
+        positive = positive_label(before.outcomes, self.mitigation.positive, counts)
         if self.mitigation.method == "thresholds":
             cut = _Cut.of(self.plain, positive, lesson)
             fitted, told = self._with_thresholds(lesson, config, before, cut, people)

@@ -15,7 +15,6 @@ import numpy as np
 
 from volano.core.errors import DataError
 from volano.core.seeds import derive_seed
-from volano.models.trees import TreesEngine
 from volano.tasks.anomaly_detection import ANOMALY, NORMAL
 from volano.train.anomalies.budget import budgeted, logit_cut
 from volano.train.anomalies.finish import finished
@@ -92,7 +91,7 @@ class OddLabelled:
         values_H2 = _in_order(table, grown)
         rounds = _rounds_for_all(table, grown.rounds)
         (booster,) = boosting.fit_all(grown.shape, rounds, 1)
-        engine = TreesEngine(whole.featuriser, (booster,), (1.0,))
+        engine = boosting.engine((booster,))
 
         def values_of(places: Sequence[int]) -> Floats:
             # From the codes of training: an error in reading rows shows as a gap.

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from volano.models.trees import TreesEngine
 from volano.train.fitted import Made, fitted
 from volano.train.learners.table_linear import LINEAR
 from volano.train.tables.boosting import Boosting, Grown, Shape
@@ -86,8 +85,7 @@ class TableTrees:
         runs, seeds = _with_seeds(boosting, best, config.trees.seeds)
         rounds = _rounds_for_all(table, best.rounds)
         boosters = boosting.fit_all(shape, rounds, seeds)
-        shares = (1.0 / len(boosters),) * len(boosters)
-        engine = TreesEngine(table.featuriser, boosters, shares, *boosting.scale)
+        engine = boosting.engine(boosters)
 
         def values_of(places: Sequence[int]) -> Floats:
             # From the codes of training: an error in reading rows shows as a gap.
@@ -101,6 +99,7 @@ class TableTrees:
             "rounds_held_out": best.rounds,
             "rounds": rounds,
             "seeds": len(boosters),
+            "places": [[table.featuriser.names[code] for code in one] for one in boosting.places],
             "trees": sum(booster.num_trees() for booster in boosters),
             "seconds": round(time.monotonic() - began, 1),
         }

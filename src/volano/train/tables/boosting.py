@@ -21,6 +21,8 @@ import numpy as np
 from volano.compute.machine import usable_cores
 from volano.core.seeds import derive_seed
 from volano.models.calibration import log_softmax
+from volano.models.coordinates import NUM_AXES, find_places, turned
+from volano.models.trees import TreesEngine
 from volano.train.tables.lesson import fill_absent, shrink
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from volano.core.events import Events
     from volano.models.calibration import Floats
+    from volano.models.coordinates import Place
     from volano.train.tables.config import TreesConfig
     from volano.train.tables.lesson import Ints, TableLesson
 
@@ -144,6 +147,7 @@ class Boosting:
         seed: of the project.
         log: hears of rounds.
         scale: centre and unit of the numbers that are learnt; of labels 0 and 1.
+        places: codes that are coordinates, which trees see turned as well.
     """
 
     lesson: TableLesson
@@ -154,6 +158,7 @@ class Boosting:
     seed: int
     log: Events
     scale: tuple[float, float] = (0.0, 1.0)
+    places: tuple[Place, ...] = ()
     _parts: dict[int, tuple[Dataset, Dataset]] = field(default_factory=dict)
 
     @classmethod
@@ -167,12 +172,15 @@ class Boosting:
             kept, factor = shrink(lesson.rows.class_N, _MOST_ROWS // trees, seed)
             learnt_N = np.zeros(len(lesson))
             learnt_N[kept] = lesson.rows.weight_N[kept] * factor
-        num_rows, num_codes = int(np.count_nonzero(learnt_N)), lesson.codes_NF.shape[1]
+        places = find_places(lesson.featuriser, lesson.codes_NF)
+        num_rows = int(np.count_nonzero(learnt_N))
+        num_codes = lesson.codes_NF.shape[1] + NUM_AXES * len(places)
         work = _work_of_tree(_USUAL_LEAVES, num_rows, num_codes) * trees * (lesson.num_folds + 1)
         most = min(config.rounds, max(_FEWEST_ROUNDS, int(_MOST_WORK / work)))
         slow = min(max(_RATE_ROUNDS / most, _SLOWEST), _FASTEST)
         rate = slow if config.learning_rate == "auto" else config.learning_rate
-        return cls(lesson, learnt_N, objective, rate, most, seed, log, _scale_of(lesson))
+        scale = _scale_of(lesson)
+        return cls(lesson, learnt_N, objective, rate, most, seed, log, scale, places)
 
     @cached_property
     def whole(self) -> Dataset:
@@ -184,9 +192,14 @@ class Boosting:
         """How many rows are learnt from."""
         return int(np.count_nonzero(self.learnt_N))
 
+    @property
+    def num_codes(self) -> int:
+        """How many numbers the trees see of each row."""
+        return len(self.lesson.featuriser.names) + NUM_AXES * len(self.places)
+
     def work(self, shape: Shape, rounds: int) -> float:
         """What one fit costs: a core does some 300 million of it in a second."""
-        tree = _work_of_tree(shape.leaves, self.num_rows, self.lesson.codes_NF.shape[1])
+        tree = _work_of_tree(shape.leaves, self.num_rows, self.num_codes)
         return tree * rounds * float(self.objective.get("num_class", 1))
 
     def grow(
@@ -248,10 +261,16 @@ class Boosting:
         weight = rows.weight_N[places]
         return float(weight @ loss) / (float(weight.sum()) or 1.0)
 
+    def engine(self, boosters: tuple[Booster, ...]) -> TreesEngine:
+        """What answers by these boosters together."""
+        shares = (1.0 / len(boosters),) * len(boosters)
+        return TreesEngine(self.lesson.featuriser, boosters, shares, *self.scale, self.places)
+
     def values_of(self, booster: Booster, codes: Floats, size: int = -1) -> Floats:
-        """Decision values, shape (rows, L); two labels share theirs."""
+        """Decision values of rows by their codes, shape (rows, L); two labels share theirs."""
+        seen = turned(codes, self.places)
         found: Any = booster.predict(
-            codes, num_iteration=size, raw_score=True, num_threads=_threads(len(codes))
+            seen, num_iteration=size, raw_score=True, num_threads=_threads(len(codes))
         )
         centre, unit = self.scale
         raw = np.asarray(found, np.float64).reshape(len(codes), -1) * unit + centre
@@ -302,8 +321,9 @@ class Boosting:
         )
         weight_M = weight_N[places] / (float(weight_N[places].mean()) or 1.0)
         levels = np.flatnonzero(lesson.featuriser.is_category_F).tolist()
+        codes_NF = lesson.codes_NF if len(places) == len(lesson) else lesson.codes_NF[places]
         return Dataset(
-            lesson.codes_NF if len(places) == len(lesson) else lesson.codes_NF[places],
+            turned(codes_NF, self.places),
             target_N[places],
             reference=like,
             weight=None if (weight_M == 1.0).all() else weight_M,
@@ -319,7 +339,7 @@ class Boosting:
         return {
             **_FIXED,
             **self.objective,
-            **shape.params(self.lesson.codes_NF.shape[1]),
+            **shape.params(self.num_codes),
             "num_threads": max(1, _threads(self.num_rows) // num_boosters),
             "learning_rate": min(1.0, self.rate * pace),
             "seed": seed,

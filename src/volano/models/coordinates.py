@@ -1,0 +1,86 @@
+"""Places on a map, turned: trees cut along the columns that they see, and coasts and valleys slant.
+
+Where two columns are a latitude and a longitude, trees see them along six slanting axes as well,
+each a weighted sum of the two. Found by name, since nothing else tells a place from two numbers.
+Shape suffixes: N rows, F codes, A axes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volano.models.table_features import TableFeaturiser
+
+__all__ = ["NUM_AXES", "Place", "find_places", "share_of_columns", "turned"]
+
+Floats = NDArray[np.float64]
+Place = tuple[int, int]  # which codes are its latitude and its longitude
+
+# Every 22.5 degrees but along the columns themselves; rounded, since cosines differ by machine.
+_ANGLES_A = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])
+_NORTH_A, _EAST_A = np.round(np.sin(_ANGLES_A), 12), np.round(np.cos(_ANGLES_A), 12)
+NUM_AXES = len(_ANGLES_A)
+_LATITUDE = re.compile(r"(?<![a-z])(latitude|lat)(?![a-z])|纬度|緯度")
+_LONGITUDE = re.compile(r"(?<![a-z])(longitude|long|lon|lng)(?![a-z])|经度|經度")
+_CASES = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_MOST_NORTH, _MOST_EAST = 90.0, 180.0
+
+
+def find_places(featuriser: TableFeaturiser, codes_NF: Floats) -> tuple[Place, ...]:
+    """The pairs of codes that are coordinates by name, of numbers in the range of degrees.
+
+    A pair differs in nothing but that word: ``pickup_lat`` goes with ``pickup_lon``.
+    """
+    found: dict[str, dict[bool, int]] = {}
+    for code, column in enumerate(featuriser.column_F.tolist()):
+        told = featuriser.columns[column]
+        name = _CASES.sub("_", told.name).lower()
+        for is_north, pattern in ((True, _LATITUDE), (False, _LONGITUDE)):
+            rest, num = pattern.subn("@", name)
+            if num == 1 and told.kind == "number":
+                found.setdefault(rest, {})[is_north] = code
+    pairs = [(pair[True], pair[False]) for pair in found.values() if len(pair) == 2]
+    return tuple(pair for pair in pairs if _is_on_earth(codes_NF, pair))
+
+
+def turned(codes_NF: Floats, places: Sequence[Place]) -> Floats:
+    """The codes, then each place along every axis: shape (N, F + A for each place).
+
+    The same bits for a row alone and among others.
+    """
+    if not places:
+        return codes_NF
+    axes = [
+        codes_NF[:, north, None] * _NORTH_A + codes_NF[:, east, None] * _EAST_A
+        for north, east in places
+    ]
+    return np.concatenate([codes_NF, *axes], axis=1)
+
+
+def share_of_columns(weight_F: Floats, places: Sequence[Place]) -> Floats:
+    """Weights of ``turned`` codes as weights of the codes: an axis counts half for either column.
+
+    Two that only work together share alike what they bring, as Shapley values do.
+    """
+    num_codes = len(weight_F) - NUM_AXES * len(places)
+    total_F = weight_F[:num_codes].copy()
+    for number, place in enumerate(places):
+        first = num_codes + NUM_AXES * number
+        total_F[list(place)] += weight_F[first : first + NUM_AXES].sum() / 2
+    return total_F
+
+
+def _is_on_earth(codes_NF: Floats, place: Place) -> bool:
+    for code, most in zip(place, (_MOST_NORTH, _MOST_EAST), strict=True):
+        known_N = codes_NF[:, code]
+        known_N = known_N[~np.isnan(known_N)]
+        if not known_N.size or np.abs(known_N).max() > most:
+            return False
+    return True
