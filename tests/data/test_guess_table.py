@@ -7,6 +7,7 @@ import pytest
 
 from volano.core.errors import DataError
 from volano.data import SourceConfig
+from volano.data.config import CellsConfig
 from volano.data.guess import guess_project
 from volano.tasks import TabularClassification, TabularRegression, TextClassification
 from volano.tasks.anomaly_detection import AnomalyDetection
@@ -133,9 +134,40 @@ def test_numbers_with_a_decimal_comma_are_seen_and_read(tmp_path: Path) -> None:
     rows = [(chance.uniform(20, 200), chance.choice("abc")) for _ in range(200)]
     body = [f"{a:.1f};{b};{7 * a:.2f}".replace(".", ",") for a, b in rows]
     guess = guess_project(write(tmp_path, "\n".join(["area;town;rent", *body, ""])))
-    assert guess.source.decimal == "comma"
+    assert guess.source.cells.decimal == "comma"
     assert guess.choices["decimal"].because == "so numbers are written in area, rent"
     assert (guess.task, guess.fields.target) == ("tabular-regression", "rent")
+
+
+def air(*, low: float = 0.1) -> str:
+    """Two sensors, each with a gap now and then: -200, which is far below the first alone."""
+    chance = random.Random(0)
+    rows = [(chance.uniform(low, 9), chance.uniform(0, 1500), chance.uniform(1, 40))
+            for _ in range(300)]  # fmt: skip
+    gaps = ["-200" if n % 20 == 0 else "" for n in range(300)]
+    body = [f"{gap or f'{a:.1f}'},{gap or f'{b:.0f}'},{c:.2f}"
+            for gap, (a, b, c) in zip(gaps, rows, strict=True)]  # fmt: skip
+    return "\n".join(["CO,NOx,price", *body, ""])
+
+
+def test_a_number_far_below_all_others_is_written_as_missing(tmp_path: Path) -> None:
+    guess = guess_project(write(tmp_path, air()))
+    assert guess.source.cells.missing == ("-200",)
+    assert guess.choices["missing"].because == "it stands far below all other numbers of CO, NOx"
+    # Where others lie below 0 too, -200 may be a number like them: each turn tells it.
+    guess = guess_project(write(tmp_path, air(low=-5)))
+    assert guess.source.cells.missing == ()
+    known = SourceConfig(path="a.csv", cells=CellsConfig(missing=("NIL",)))
+    assert guess_project(write(tmp_path, air()), source=known).source.cells.missing == ("NIL",)
+
+
+def test_a_table_with_measures_and_a_price_in_chinese_is_a_regression(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    areas = [round(chance.uniform(40, 200), 2) for _ in range(200)]
+    body = [f"{area}平米,{chance.choice(['朝阳', '海淀'])},{area * 6:.0f}万" for area in areas]
+    path = write(tmp_path, "\n".join(["建筑面积,区域,总价", *body, ""]))
+    guess = guess_project(path, target="总价")
+    assert (guess.task, guess.fields.target) == ("tabular-regression", "总价")
 
 
 def test_points_beside_decimal_commas_are_doubted(tmp_path: Path) -> None:
@@ -146,7 +178,7 @@ def test_points_beside_decimal_commas_are_doubted(tmp_path: Path) -> None:
     ]
     guess = guess_project(write(tmp_path, "\n".join(["rent;rank;label", *body, ""])))
     decimal = guess.choices["decimal"]
-    assert (guess.source.decimal, decimal.is_sure) == ("comma", False)
+    assert (guess.source.cells.decimal, decimal.is_sure) == ("comma", False)
     assert "with a point in rank" in decimal.because
 
 
@@ -206,7 +238,7 @@ def test_a_target_of_which_each_row_differs_is_doubted(tmp_path: Path) -> None:
 def test_a_comma_that_groups_thousands_is_no_decimal_comma(tmp_path: Path) -> None:
     body = [f"{n},5;1,{n:03}.50;a" if n % 2 else f"{n},5;2,{n:03}.25;b" for n in range(100)]
     guess = guess_project(write(tmp_path, "\n".join(["x;price;label", *body, ""])))
-    assert guess.source.decimal == "point"
+    assert guess.source.cells.decimal == "point"
 
 
 def test_a_table_without_a_target_says_so(tmp_path: Path) -> None:

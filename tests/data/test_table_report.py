@@ -12,7 +12,7 @@ import pytest
 import volano.data
 from volano.core.pages import render
 from volano.data.report import data_page
-from volano.data.steps import table_leaks
+from volano.data.steps import odd_cells, table_leaks
 from volano.data.table_report import _round_edges
 from volano.tasks import TabularClassification, TabularRegression
 
@@ -125,6 +125,8 @@ def test_every_text_of_the_table_report_has_a_chinese_text() -> None:
         table_leaks._NAMES_ROWS,
         table_leaks._AT_RANDOM,
         table_leaks._AMONG,
+        odd_cells.FAR,
+        odd_cells.UNIT,
     }
     assert len(said) > 40
     assert said - known.keys() - {"none"} == set()

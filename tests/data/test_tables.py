@@ -15,6 +15,7 @@ from volano.core.errors import ConfigError, DataError
 from volano.core.hashing import hash_json
 from volano.core.nouns import Dataset
 from volano.data import SourceConfig
+from volano.data.config import CellsConfig
 from volano.data.erasing import Person, find_person, write_without
 from volano.data.memory import SPLITS
 from volano.data.report import data_page
@@ -377,6 +378,25 @@ def test_a_random_test_is_told_also_where_a_file_is_the_validation(
     sources = "a.csv", SourceConfig(path="b.csv", split=split)
     clean = prepare(workshop, collect(workshop, *sources, time="at"))
     assert ("prepare.split.by_time" in notes(clean)) == is_told
+
+
+def test_cells_that_may_not_mean_what_they_seem_are_told(workshop: Workshop) -> None:
+    body = [f"{-999 if n % 20 == 0 else n % 50},{n % 37} months,{n % 90}岁,{'yn'[n % 7 > 3]}"
+            for n in range(200)]  # fmt: skip
+    write(workshop, body, head="temperature,age,years,y")
+    told = notes(prepare(workshop, collect(workshop)))
+    assert "-999 stands in 10 rows of 'temperature', far from all other numbers (0 to 49)" in told
+    assert "The column 'age' holds numbers with 'months' beside them" in told
+    assert "'years'" not in told
+    said = SourceConfig(path="a.csv", cells=CellsConfig(missing=("-999",)))
+    assert "-999" not in notes(prepare(workshop, collect(workshop, said)))
+
+
+def test_a_target_that_stands_far_from_all_others_is_told(workshop: Workshop) -> None:
+    body = [f"{n},{99999 if n % 25 == 0 else n % 40}.5" for n in range(200)]
+    write(workshop, body, head="x,y")
+    told = notes(prepare(workshop, collect(workshop, task=NUMBER), task=NUMBER))
+    assert "99999.5 stands in 8 rows of 'y'" in told
 
 
 @pytest.mark.parametrize("day", ["2024-01-15", "15/01/2024"])

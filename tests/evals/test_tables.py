@@ -193,6 +193,18 @@ def test_effects_are_at_round_values_and_at_levels_of_several(tables: Tables) ->
     assert "astronaut" not in json.dumps(report.body["importance"])
 
 
+def test_a_column_of_mappings_or_lists_is_told_by_its_levels(tables: Tables) -> None:
+    def nested(loans: Loans, make: Any) -> Loans:
+        job = pa.array([make(one) for one in loans.table["job"].to_pylist()])
+        return Loans(loans.table.set_column(2, "job", job), loans.failed, loans.price)
+
+    for make in (lambda job: {"name": job}, lambda job: [job]):
+        train, test = nested(TRAIN, make), nested(TEST, make)
+        report = tables.report(tables.model(train, engine="trees"), tables.data(train, test))
+        effects = {one["column"]: one for one in report.body["importance"]["effects"]}
+        assert str(make("driver")) in effects["job"]["values"]
+
+
 def test_a_column_that_is_mostly_one_number_is_stepped_over_the_others(tables: Tables) -> None:
     income = [0.0 if place % 10 else 500.0 * place for place in range(200)]
     table = TEST.table.set_column(1, "income", pa.array(income))

@@ -9,7 +9,7 @@ from volano.evals import thinning
 from volano.evals.thinning import Thinned, interval_of
 from volano.loop.paired import compare
 from volano.tasks.numbers import NUMBER_METRICS, NumberOutcomes
-from volano.tasks.ranking import ROC_AUC
+from volano.tasks.ranking import AVERAGE_PRECISION, ROC_AUC
 from volano.tasks.resampling import Draws
 from volano.tasks.scoring import LabelOutcomes, Metric
 
@@ -58,6 +58,14 @@ def test_the_interval_of_a_sample_is_near_that_of_all(
     assert part.value == whole.value
     assert part.high - part.low == pytest.approx(whole.high - whole.low, rel=0.15)
     assert part != whole
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_of_an_order_of_few_rows_stays_a_share(seed: int) -> None:
+    few = np.random.default_rng(seed).choice(NUM, 14, replace=False)
+    for metric in (AVERAGE_PRECISION, ROC_AUC):
+        found = interval_of(metric, labels(1.0, 1).at(few), Draws(np.arange(14), 1000, 0))
+        assert 0.0 <= found.low <= found.value <= found.high <= 1.0
 
 
 @pytest.mark.parametrize("metric", [NUMBER_METRICS["rmse"], ROC_AUC])

@@ -28,6 +28,9 @@ _BOOLEANS = {
     for spelt in (word, word.capitalize(), word.upper())
 }
 _CURRENCY = "$€£¥￥"
+# Ways to write one measure: square metres, a price of one, and years of age. Of years and months,
+# or of metres and kilometres, the same column may hold both, so these are no numbers.
+_MEASURE = re.compile(r"(?:(?:元?[/每])?(?:平方米|平米|平|㎡|m²)|周?岁)$")
 # As exponents: what Python reads then is the nearest number, and 0.07万 is 700 to the digit.
 _UNITS = {"%": "e-2", "％": "e-2", "万": "e4", "萬": "e4", "亿": "e8", "億": "e8"}
 _GROUPING = ",，'’ \u00a0\u2009\u202f"
@@ -67,10 +70,11 @@ def read_number(cell: object) -> float:
     """The number in a cell; NaN where there is none, or none that is finite.
 
     True is 1; thousands may be grouped; a currency sign is left out; "5 %" is 0.05, "(5)" is -5,
-    "3.5万" is 35,000. A length of time, or a time of day such as 9:30, is in seconds.
+    "3.5万" is 35,000, "89平米" is 89. A length of time, or a time of day such as 9:30, is in
+    seconds.
 
-    >>> read_number(" 1,250.50 "), read_number("5%"), read_number("1.5亿元")
-    (1250.5, 0.05, 150000000.0)
+    >>> read_number(" 1,250.50 "), read_number("5%"), read_number("1.5亿元"), read_number("89㎡")
+    (1250.5, 0.05, 150000000.0, 89.0)
     """
     if isinstance(cell, float | int):
         try:
@@ -112,7 +116,7 @@ def _number_with_signs(text: str) -> float:
         text = f"-{owed[1]}{owed[2]}"  # as bookkeepers write what is owed
     sign = text[0] if text[:1] in ("+", "-") else ""
     bare = text[len(sign) :].lstrip(_CURRENCY).strip() if text else ""
-    bare = bare.rstrip(_CURRENCY + "元").rstrip()
+    bare = _MEASURE.sub("", bare).rstrip(_CURRENCY + "元").rstrip()
     unit = _UNITS.get(bare[-1:], "")
     bare = sign + (bare[:-1].rstrip() if unit else bare)
     if _GROUPED.fullmatch(bare):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DataConfig",
+    "CellsConfig",
     "FetchConfig",
     "FieldsConfig",
     "PrepareConfig",
@@ -52,6 +53,19 @@ class FetchConfig(Config):
     timeout_seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = 30.0
 
 
+class CellsConfig(Config):
+    """How the cells of a source are written, where they alone cannot tell.
+
+    Attributes:
+        decimal: ``comma`` where a delimited file writes numbers as 1.234,50; they are then read as
+            1234.50.
+        missing: what says that nothing is known, such as -999, besides the usual spellings.
+    """
+
+    decimal: Literal["point", "comma"] = "point"
+    missing: tuple[str, ...] = ()
+
+
 class SourceConfig(Config):
     """One file of rows, a folder, or an address that such are fetched from.
 
@@ -65,10 +79,10 @@ class SourceConfig(Config):
         split: the split that all rows of this file are in; empty where volano makes the split.
         header: whether the first line names the columns.
         columns: the names of the columns, for a file without a header.
-        delimiter: what stands between columns, or ``auto``.
+        delimiter: what stands between columns, ``whitespace`` for any run of spaces and tabs, or
+            ``auto``.
         quoting: ``none`` for files in which a quote is only a character, or ``auto``.
-        decimal: ``comma`` where a delimited file writes numbers as 1.234,50; they are then read as
-            1234.50.
+        cells: how its cells are written.
         encoding: the character encoding, or ``auto`` (UTF-8, UTF-16, and a guess among the older
             ones of East Asia and of the West).
         sheet: the sheet of a workbook that has several, or the file of a zip file.
@@ -84,7 +98,7 @@ class SourceConfig(Config):
     columns: tuple[str, ...] = ()
     delimiter: str = "auto"
     quoting: Literal["auto", "none"] = "auto"
-    decimal: Literal["point", "comma"] = "point"
+    cells: CellsConfig = CellsConfig()
     encoding: str = "auto"
     sheet: str = ""
     fetch: FetchConfig = FetchConfig()
@@ -93,8 +107,8 @@ class SourceConfig(Config):
     @classmethod
     def _one_character(cls, delimiter: str) -> str:
         named = {"tab": "\t", "comma": ",", "semicolon": ";", "\\t": "\t"}.get(delimiter, delimiter)
-        if named != "auto" and len(named) != 1:
-            raise WrongValueError("one character, tab, comma, semicolon or auto")
+        if named not in ("auto", "whitespace") and len(named) != 1:
+            raise WrongValueError("one character, tab, comma, semicolon, whitespace or auto")
         return named
 
     @model_validator(mode="after")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from volano.core.cells import is_missing
 from volano.core.encoding import decode
@@ -12,9 +14,11 @@ from volano.core.errors import DataError
 from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
 from volano.data.columns import require_column
 from volano.data.config import FieldsConfig, SourceConfig
+from volano.data.far_values import find_far_value
 from volano.data.guess_table import TABLES, guess_table, guess_task
 from volano.data.profiles import NAMES, Column, split_separator
 from volano.data.sources import READERS, join, read_source
+from volano.data.sources.absent import without_said
 from volano.data.sources.batch import stat_source
 from volano.data.sources.decimals import (
     find_decimal_commas,
@@ -23,6 +27,7 @@ from volano.data.sources.decimals import (
 )
 from volano.data.sources.files import suffix_of
 from volano.data.steps.texts import detect_language
+from volano.models.column_kinds import read_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,9 +81,14 @@ def guess_project(
     choices: dict[str, Choice] = {}
     known = source or SourceConfig(path=path.name)
     source, batch = _read(path, known, readers, choices, (*_tuple(text), *_tuple(target)))
-    columns = {
-        name: Column.of(name, batch.table[name].to_pylist()) for name in batch.table.column_names
-    }
+    columns = _columns(batch)
+    missing = _far_below(columns, batch) if not source.cells.missing else {}
+    if missing:
+        names = ", ".join(dict.fromkeys(name for one in missing.values() for name in one))
+        because = f"it stands far below all other numbers of {names}"
+        choices["missing"] = Choice(tuple(missing), because, LIKELY)
+        source = _with_cells(source, missing=tuple(missing))
+        columns = _columns(replace(batch, table=without_said(batch.table, tuple(missing))))
     given = _tuple(text)
     for name in (*given, *_tuple(target)):
         require_column(name, tuple(columns), where=f"{path}:1")
@@ -168,7 +178,7 @@ def _read(
     else:
         source = plain.model_copy(update={"columns": tuple(batch.table.column_names)})
     # With other delimiters "27,5" may as well be two labels; who needs a decimal comma needs ";".
-    is_asked = source.decimal == "point" and delimiter == "semicolon"
+    is_asked = source.cells.decimal == "point" and delimiter == "semicolon"
     with_comma = find_decimal_commas(batch.table, is_missing) if is_asked else ()
     if not with_comma:
         return source, batch
@@ -179,9 +189,39 @@ def _read(
         because += f", and with a point in {', '.join(pointed)}: 1.234 is read as 1234"
         choices["decimal"] = Choice("comma", because, UNSURE, ("point",))
     return (
-        source.model_copy(update={"decimal": "comma"}),
+        _with_cells(source, decimal="comma"),
         replace(batch, table=read_decimal_commas(batch.table)),
     )
+
+
+def _with_cells(source: SourceConfig, **said: Any) -> SourceConfig:
+    return source.model_copy(update={"cells": source.cells.model_copy(update=said)})
+
+
+def _columns(batch: Batch) -> dict[str, Column]:
+    return {
+        name: Column.of(name, batch.table[name].to_pylist()) for name in batch.table.column_names
+    }
+
+
+def _far_below(columns: Mapping[str, Column], batch: Batch) -> dict[str, list[str]]:
+    """What surely stands for a missing value, such as -200 among numbers from 0 on, and where.
+
+    It must be far below all others somewhere, and elsewhere too, or at least twice as far below 0
+    as any other. What is far above the others is told by each turn.
+    """
+    numbers = {n: read_numbers(batch.table[n]) for n, one in columns.items() if one.is_numeric}
+    far = {name: found for name, one in numbers.items() if (found := find_far_value(one))}
+    told = {}
+    for value in sorted({one.value for one in far.values() if one.value < 0 <= one.low}):
+        names = [name for name, one in numbers.items() if (one == value).any()]
+        low = {name: np.nanmin(numbers[name], where=numbers[name] != value, initial=np.inf)
+               for name in names}  # fmt: skip
+        if all(
+            low[name] >= value / 2 or (name in far and far[name].value == value) for name in names
+        ):
+            told[f"{value:.15g}"] = names
+    return told
 
 
 def _first_rows(path: Path, source: SourceConfig, readers: Mapping[str, Reader]) -> Batch:

@@ -82,7 +82,8 @@ def guess_task(columns: Mapping[str, Column], texts: Sequence[str], target: str)
             return told
         because = f"{told.because}, beside {len(numbers)} numbers"
         return Choice(on_text, because, UNSURE, tuple(TABLES))
-    if len(numbers) < _FEW_NUMBERS and any(c.variety > _VARIED for c in prose):
+    is_label = not target or not _is_number(columns[target])
+    if is_label and len(numbers) < _FEW_NUMBERS and any(c.variety > _VARIED for c in prose):
         return Choice(on_text, "a column holds short texts, and few hold numbers", LIKELY)
     if len(others) < 2 - bool(target):
         return Choice(on_text, "it has hardly a column", UNSURE)

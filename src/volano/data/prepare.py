@@ -32,6 +32,7 @@ from volano.data.steps.kinds import find_kinds, sample_rows
 from volano.data.steps.leaks import note_leaks
 from volano.data.steps.look_alikes import note_look_alikes
 from volano.data.steps.near_duplicates import find_near_duplicates
+from volano.data.steps.odd_cells import note_odd_cells
 from volano.data.steps.old_skills import OLD_SKILLS, retire_tests
 from volano.data.steps.rare_labels import drop_rare_labels
 from volano.data.steps.table_leaks import note_table_leaks, note_times
@@ -148,6 +149,7 @@ class _Job:
             sample = sample_rows(frame, self.wording.columns)
             kinds = find_kinds(self.folder, sample[1], self.fields.kinds)
             frame = note_table_leaks(sample, kinds)(frame)
+            frame = note_odd_cells(sample, kinds, self.fields.target)(frame)
         frame = replace(frame, kinds=kinds)
         with self.events.running("reading rows"):
             # Ids are no features: rows that differ in them alone are equal.

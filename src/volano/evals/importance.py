@@ -22,6 +22,7 @@ from volano.core.pages import ChartBlock, Details, Section, Series, charts
 from volano.models.column_kinds import read_each, read_numbers
 from volano.models.rows import ArrowRows, table_of
 from volano.models.statistics import day_text, days_of, rounded_apart
+from volano.models.table_columns import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,9 +155,15 @@ def _values(trial: Trial, column: str, kind: str) -> list[Any]:
         return list(dict.fromkeys(day_text(day) for day in _scale(day_N[first_U])))
     if kind not in ("category", "boolean"):
         return []
-    both = dict.fromkeys(zip(cells.to_pylist(), person_N.tolist(), strict=True))
-    people = Counter(cell for cell, _ in both if not is_missing(cell))
-    return [cell for cell, num in people.most_common(_LEVELS) if num >= _FEW]
+    spelt: dict[str, Any] = {}  # each level as it stood first: a cell may be a list or a mapping
+    seen: dict[tuple[str, int], None] = {}
+    for cell, person in zip(cells.to_pylist(), person_N.tolist(), strict=True):
+        if not is_missing(cell):
+            level = key_of(cell)
+            spelt.setdefault(level, cell)
+            seen[level, person] = None
+    people = Counter(level for level, _ in seen)
+    return [spelt[level] for level, num in people.most_common(_LEVELS) if num >= _FEW]
 
 
 def _scale(number_U: Floats) -> list[float]:

@@ -68,5 +68,10 @@ def interval_of(metric: Metric, outcomes: Outcomes, draws: Draws) -> Estimate:
     thinned = Thinned.of(draws, num_sums(metric, outcomes))
     part = outcomes if thinned.shrink == 1.0 else outcomes.at(thinned.row_M)
     found = estimate(metric.parts(part), metric.combine, thinned.draws, value)
-    low, high = ((end - value) * thinned.shrink for end in (found.low, found.high))
-    return found if thinned.shrink == 1.0 else Estimate(value, value + low, value + high)
+    if thinned.shrink == 1.0:
+        low, high = found.low, found.high
+    else:
+        low, high = (value + (end - value) * thinned.shrink for end in (found.low, found.high))
+    if metric.exact is not None:  # an order is a share: its draws were moved, and may pass the ends
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Estimate(value, low, high)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from volano.core.errors import DataError
-from volano.data.config import SourceConfig
+from volano.data.config import CellsConfig, SourceConfig
 from volano.data.sources import Batch, read_source, read_whole
 from volano.data.sources.dialect import Dialect
 from volano.data.sources.rows import RowsOfLines
@@ -319,7 +319,7 @@ def test_a_large_file_comes_in_batches_with_the_right_lines(tmp_path: Path) -> N
 
 def test_a_decimal_comma_is_read_where_the_source_says_so(tmp_path: Path) -> None:
     content = "area;price;day;note\n12,5;1.234,50 €;03.02.2024;a, b\n7;-1 000;04.02.2024;1,x\n"
-    batch = read(tmp_path / "a.csv", content, decimal="comma")
+    batch = read(tmp_path / "a.csv", content, cells={"decimal": "comma"})
     assert batch.table["area"].to_pylist() == ["12.5", "7"]
     assert batch.table["price"].to_pylist() == ["1234.50€", "-1000"]
     assert batch.table["day"].to_pylist() == ["03.02.2024", "04.02.2024"]
@@ -330,6 +330,60 @@ def test_a_decimal_comma_is_read_where_the_source_says_so(tmp_path: Path) -> Non
 
 def test_a_point_after_a_zero_is_before_decimals_whatever_the_source_says(tmp_path: Path) -> None:
     content = "score;price\n0.123;1,5\n-0.500;2,5\n0.75;1.234.567,5\n"
-    batch = read(tmp_path / "a.csv", content, decimal="comma")
+    batch = read(tmp_path / "a.csv", content, cells={"decimal": "comma"})
     assert batch.table["score"].to_pylist() == ["0.123", "-0.500", "0.75"]
     assert batch.table["price"].to_pylist() == ["1.5", "2.5", "1234567.5"]
+
+
+CARS = """18.0   8   307.0      130.0      3504.      12.0   70  1\t"chevrolet chevelle malibu"
+15.0   8   350.0      ?          3693.      11.5   70  1\t"buick skylark 320"
+"""
+
+
+@pytest.mark.parametrize("how", ["auto", "whitespace"])
+def test_columns_between_runs_of_spaces_are_columns(tmp_path: Path, how: str) -> None:
+    batch = read(tmp_path / "auto-mpg.data", CARS, header=False, delimiter=how)
+    assert batch.facts["delimiter"] == "whitespace"
+    assert batch.table.num_columns == 9
+    assert batch.table["column_4"].to_pylist() == ["130.0", "?"]
+    assert batch.table["column_9"].to_pylist() == ["chevrolet chevelle malibu", "buick skylark 320"]
+    assert batch.lines.tolist() == [1, 2]
+
+
+def test_a_line_with_a_cell_less_between_spaces_is_set_aside(tmp_path: Path) -> None:
+    body = "  a  b   c d\n" + "  1  2  3 4 \n" * 3000 + " 5 6 7\n8\t9 10  11"
+    batch = read(tmp_path / "yacht.dat", body)
+    assert batch.table.column_names == ["a", "b", "c", "d"]
+    assert batch.table.num_rows == 3001
+    assert [(one.line, one.reason) for one in batch.broken] == [(3002, "3 cells, 4 columns")]
+
+
+@pytest.mark.parametrize("content", [
+    "at\ta\tb\n2024-01-05 10:00\t1\t2\n2024-01-06 11:00\t3\t4\n",  # a tab parts, a space does not
+    "1, 2, 3, 4\n5, 6, 7, 8\n",
+    "at\n2024-01-05 10:00\n2024-01-06 11:00\n",
+    "ein Satz mit fünf Wörtern\nnoch ein Satz mit fünf\n",
+    "1 a,2 b,3 c,4 d\n5 e,6 f,7 g,8 h\n",
+])  # fmt: skip
+def test_spaces_within_cells_part_no_columns(tmp_path: Path, content: str) -> None:
+    assert read(tmp_path / "a.txt", content, header=False).facts["delimiter"] != "whitespace"
+
+
+def test_what_a_source_says_is_missing_is_empty(tmp_path: Path) -> None:
+    content = "a,b,c\n-999,x,1.5\n3,?!,-999.0\n-9990, ?! ,2\n"
+    batch = read(tmp_path / "a.csv", content, cells={"missing": ["-999", "?!"]})
+    assert batch.table.to_pydict() == {
+        "a": ["", "3", "-9990"], "b": ["x", "", ""], "c": ["1.5", "", "2"]
+    }  # fmt: skip
+
+
+def test_a_missing_number_is_empty_in_columns_of_numbers_too(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"a": [1, -999], "b": [-999.0, 2.5], "c": [[1], [-999]]}),
+                   tmp_path / "a.parquet")  # fmt: skip
+    batch = read_whole(
+        tmp_path / "a.parquet", SourceConfig(path="a.parquet", cells=CellsConfig(missing=("-999",)))
+    )
+    assert batch.table.to_pydict() == {"a": [1, None], "b": [None, 2.5], "c": [[1], [-999]]}

@@ -8,6 +8,7 @@ a whole file in memory. What is no local file is made one first, by `snapshots`.
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from volano.core.errors import DataError, Term
@@ -74,6 +75,17 @@ def read_source(
     Raises:
         DataError: no reader knows the ending, the file cannot be read, or it changed meanwhile.
     """
+    batches = _read(path, config, readers)
+    if not config.cells.missing:
+        yield from batches
+        return
+    from volano.data.sources.absent import without_said
+
+    for batch in batches:
+        yield replace(batch, table=without_said(batch.table, config.cells.missing))
+
+
+def _read(path: Path, config: SourceConfig, readers: Mapping[str, Reader]) -> Iterator[Batch]:
     try:
         if stat.S_ISDIR(stat_source(path).st_mode):
             yield from read_folder(path, config, readers)

@@ -1,6 +1,6 @@
 """Numbers with a decimal comma, as most of Europe writes them: "1.234,50" is read as 1234.50.
 
-A source says so by ``decimal: comma``; a cell alone cannot: "1,234" is either.
+A source says so by ``cells.decimal: comma``; a cell alone cannot: "1,234" is either.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from volano.core.encoding import find_encoding
 from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_file
-from volano.data.sources.dialect import Dialect, find_delimiter, quotes_quote
+from volano.data.sources.dialect import WHITESPACE, Dialect, find_delimiter, quotes_quote
 from volano.data.sources.even_rows import read_even_rows
 from volano.data.sources.files import Window, cut_row, read_pieces, read_windows, suffix_of
 from volano.data.sources.rows import RowsOfLines
@@ -32,7 +32,7 @@ def read_delimited(path: Path, config: SourceConfig) -> Iterator[Batch]:
         DataError: the file is missing, empty, has no row, or names a column twice.
     """
     batches = _read(path, config)
-    if config.decimal == "point":
+    if config.cells.decimal == "point":
         yield from batches
         return
     from volano.data.sources.decimals import read_decimal_commas
@@ -49,7 +49,7 @@ def _read(path: Path, config: SourceConfig) -> Iterator[Batch]:
     names: tuple[str, ...] = ()
     num_batches = 0
     reader = RowsOfLines(dialect)
-    for window in _windows(path, encoding):
+    for window in _windows(path, encoding, dialect):
         even = _even(reader, window, names)
         if even is not None:
             num_batches += 1
@@ -80,6 +80,8 @@ def _find_dialect(path: Path, encoding: Encoding, config: SourceConfig) -> Diale
     windows = read_windows(path, encoding)
     lines = next(windows, Window([])).lines
     delimiter = find_delimiter(lines, config.delimiter, suffix_of(path))
+    if delimiter == WHITESPACE:
+        return Dialect("\t", config.quoting != "none", is_aligned=True)
     if config.quoting == "none":
         return Dialect(delimiter, False)
     mark = b'"'
@@ -94,12 +96,12 @@ def _find_dialect(path: Path, encoding: Encoding, config: SourceConfig) -> Diale
     return Dialect(delimiter, quotes_quote(lines, delimiter, is_whole=is_whole))
 
 
-def _windows(path: Path, encoding: Encoding) -> Iterator[Window | None]:
+def _windows(path: Path, encoding: Encoding, dialect: Dialect) -> Iterator[Window | None]:
     """The lines of the file, some at a time, without a byte order mark; None at its end."""
     for number, window in enumerate(read_windows(path, encoding)):
         if number == 0 and window.lines:
             window.lines[0] = window.lines[0].removeprefix("\ufeff")
-        yield window
+        yield window._replace(lines=dialect.plain(window.lines))
     yield None
 
 

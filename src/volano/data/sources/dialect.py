@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,26 +12,43 @@ from volano.data.sources.files import LONGEST_ROW
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Dialect", "find_delimiter", "quotes_quote"]
+__all__ = ["WHITESPACE", "Dialect", "find_delimiter", "quotes_quote"]
 
+WHITESPACE = "whitespace"  # the name of any run of spaces and tabs, as between aligned columns
 _NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 _SAMPLE_LINES = 400
 _SAMPLE_CHARACTERS = 2**20
 _EVEN = 0.999
+_RUN = re.compile(r'("(?:[^"]|"")*")|[ \t]+')
+_FEWEST_ALIGNED = 4  # columns between runs of spaces,
+_WITH_DIGITS = 0.6  # with a digit in so many of their cells: else they may be the words of a text
 
 
 class Dialect(NamedTuple):
-    """What stands between cells, and whether double quotes hold a cell together."""
+    """What stands between cells, and whether double quotes hold a cell together.
+
+    Attributes:
+        delimiter: one character.
+        is_quoted: whether double quotes hold a cell together.
+        is_aligned: whether lines have runs of spaces and tabs instead, which ``plain`` makes one
+            delimiter each.
+    """
 
     delimiter: str
     is_quoted: bool
+    is_aligned: bool = False
 
     def facts(self) -> dict[str, str]:
         """The dialect as the card says it."""
+        name = _NAMES.get(self.delimiter, self.delimiter)
         return {
-            "delimiter": _NAMES.get(self.delimiter, self.delimiter),
+            "delimiter": WHITESPACE if self.is_aligned else name,
             "quoting": "double quotes" if self.is_quoted else "none",
         }
+
+    def plain(self, lines: list[str]) -> list[str]:
+        """The lines with the delimiter alone between cells."""
+        return _joined(lines, self.delimiter) if self.is_aligned else lines
 
     def cells(self, lines: Iterable[str], *, strict: bool = False) -> Iterator[list[str]]:
         """A csv reader with this dialect."""
@@ -46,7 +64,10 @@ class Dialect(NamedTuple):
 
 
 def find_delimiter(lines: Sequence[str], delimiter: str, suffix: str) -> str:
-    """The delimiter named, or the one in which most of the first rows are equally wide."""
+    """The delimiter named, or the one in which most of the first rows are equally wide.
+
+    ``WHITESPACE`` where columns stand between runs of spaces, as in a table of a laboratory.
+    """
     if delimiter != "auto":
         return delimiter
     if suffix == ".tsv":
@@ -57,7 +78,30 @@ def find_delimiter(lines: Sequence[str], delimiter: str, suffix: str) -> str:
         for order, mark in enumerate(_NAMES)
         for is_quoted in (True, False)
     ]
-    return max(scored)[2]
+    score, _, mark = max(scored)
+    # A single tab before the last column, among columns that are aligned, parts one from the rest.
+    is_alone = score <= 0.5 or (mark == "\t" and any("  " in line.strip() for line in sample))
+    return WHITESPACE if is_alone and _is_aligned(sample) else mark
+
+
+def _is_aligned(lines: Sequence[str]) -> bool:
+    """Whether runs of spaces part cells, most of them with digits, equally many in every line."""
+    found = [cells for cells in Dialect("\t", True).cells(_joined(lines, "\t")) if cells]
+    widths = Counter(map(len, found))
+    if not found or min(widths) < _FEWEST_ALIGNED or max(widths.values()) < _EVEN * len(found):
+        return False
+    cells = [cell for row in found[1:] for cell in row]
+    return sum(any(map(str.isdigit, cell)) for cell in cells) > _WITH_DIGITS * len(cells)
+
+
+def _joined(lines: Sequence[str], delimiter: str) -> list[str]:
+    """The lines with the delimiter for each run of spaces and tabs that stands in no quotes."""
+    told = []
+    for line in lines:
+        text = line.rstrip(" \t\r\n")
+        ending = line[len(text) :].lstrip(" \t")
+        told.append(_RUN.sub(lambda run: run[1] or delimiter, text.lstrip(" \t")) + ending)
+    return told
 
 
 def _first(lines: Sequence[str]) -> Iterator[str]:

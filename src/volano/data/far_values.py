@@ -1,0 +1,44 @@
+"""Numbers that stand far from all others, again and again: -999 in a column of temperatures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FarValue", "find_far_value"]
+
+_FEWEST = 5  # rows with it,
+_SHARE = 0.005  # and of all that hold a number
+_FEWEST_OTHERS = 10  # different numbers
+
+
+class FarValue(NamedTuple):
+    """A number, how many rows have it, and the least and the greatest of the others."""
+
+    value: float
+    num_rows: int
+    low: float
+    high: float
+
+
+def find_far_value(number_N: NDArray[np.float64]) -> FarValue | None:
+    """The least or the greatest number, where it stands further off than the others span.
+
+    Args:
+        number_N: NaN where there is none.
+    """
+    values, counts = np.unique(number_N[np.isfinite(number_N)], return_counts=True)
+    if len(values) <= _FEWEST_OTHERS:
+        return None
+    fewest = max(_FEWEST, _SHARE * counts.sum())
+    found = []
+    for place, others in ((0, values[1:]), (len(values) - 1, values[:-1])):
+        low, high = float(others[0]), float(others[-1])
+        away = max(low - values[place], values[place] - high)
+        if counts[place] >= fewest and away > high - low:
+            found.append((away, FarValue(float(values[place]), int(counts[place]), low, high)))
+    return max(found)[1] if found else None
