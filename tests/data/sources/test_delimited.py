@@ -387,3 +387,21 @@ def test_a_missing_number_is_empty_in_columns_of_numbers_too(tmp_path: Path) -> 
         tmp_path / "a.parquet", SourceConfig(path="a.parquet", cells=CellsConfig(missing=("-999",)))
     )
     assert batch.table.to_pydict() == {"a": [1, None], "b": [None, 2.5], "c": [[1], [-999]]}
+
+
+def test_a_header_may_lack_the_name_of_the_row_names_or_of_the_end_of_rows(tmp_path: Path) -> None:
+    named = read(tmp_path / "r.txt", "mpg cyl wt hp\n" + '"Mazda RX4" 21 6 2.62 110\n' * 9)
+    assert named.table.column_names == ["column_1", "mpg", "cyl", "wt", "hp"]
+    assert named.table["column_1"][0].as_py() == "Mazda RX4"
+    ended = read(tmp_path / "a.csv", "a,b\n" + "1,2,\n" * 9)
+    assert ended.table.column_names == ["a", "b", "column_3"]
+    assert read(tmp_path / "a.csv", "a,b,\n" + "1,2\n" * 9).table.column_names == ["a", "b"]
+
+
+def test_a_title_above_the_header_is_told(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match="the first line has 1 cells, and nearly all .* have 3"
+    ) as e:
+        read(tmp_path / "a.csv", "\nLoans of May\n\na,b,c\n" + "1,2,3\n" * 9)
+    assert e.value.where == f"{tmp_path / 'a.csv'}:2"
+    assert "above the header" in str(e.value.fix)

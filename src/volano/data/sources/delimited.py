@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read_delimited"]
 
+_FEWEST_ROWS = 5  # that tell how wide a header must be,
+_NEARLY_ALL = 0.95  # where so many of them agree
+
 
 def read_delimited(path: Path, config: SourceConfig) -> Iterator[Batch]:
     """Read a CSV or TSV file.
@@ -144,13 +147,39 @@ def _names(rows: Rows, config: SourceConfig, path: Path) -> tuple[str, ...]:
             fix="mend line 1",
             reason=reason,
         )
-    header = rows.take(places[0])
+    line = rows.first + rows.begins[places[0]] + 1
+    header = _as_wide(rows.take(places[0]), rows.cells, f"{path}:{line}")
     # An index column written without a name is common; a field needs one.
     names = tuple(
         cell.strip() or name for cell, name in zip(header, _numbered(len(header)), strict=True)
     )
     check_columns(names, path)
     return names
+
+
+def _as_wide(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> Sequence[str]:
+    """The header as wide as nearly all rows: some write row names, or an end of the row, unnamed.
+
+    Raises:
+        DataError: it is no header of these rows; a title may stand there.
+    """
+    whole = [cells for cells in rows if cells]
+    width = _usual_width(whole)
+    num = sum(len(cells) == width for cells in whole)
+    if len(header) == width or len(whole) < _FEWEST_ROWS or num < _NEARLY_ALL * len(whole):
+        return header
+    if width == len(header) + 1:
+        is_ended = not any(cells[-1].strip() for cells in whole if len(cells) == width)
+        return [*header, ""] if is_ended else ["", *header]
+    if width == len(header) - 1 and not header[-1].strip():
+        return header[:-1]
+    raise DataError(
+        "the first line has {names} cells, and nearly all lines after it have {width}",
+        where=where,
+        fix="take out what stands above the header, or header: false where there is none",
+        names=len(header),
+        width=width,
+    )
 
 
 def _numbered(width: int) -> tuple[str, ...]:

@@ -85,12 +85,18 @@ def find_delimiter(lines: Sequence[str], delimiter: str, suffix: str) -> str:
 
 
 def _is_aligned(lines: Sequence[str]) -> bool:
-    """Whether runs of spaces part cells, most of them with digits, equally many in every line."""
+    """Whether runs of spaces part cells, most of them with digits, equally many in every line.
+
+    But for the first, which may lack a name for the names of rows.
+    """
     found = [cells for cells in Dialect("\t", True).cells(_joined(lines, "\t")) if cells]
-    widths = Counter(map(len, found))
-    if not found or min(widths) < _FEWEST_ALIGNED or max(widths.values()) < _EVEN * len(found):
+    if not found:
         return False
-    cells = [cell for row in found[1:] for cell in row]
+    first, rows = found[0], found[1:] or found
+    width, count = Counter(map(len, rows)).most_common(1)[0]
+    if width < _FEWEST_ALIGNED or count < _EVEN * len(rows) or not 0 <= width - len(first) <= 1:
+        return False
+    cells = [cell for row in rows for cell in row]
     return sum(any(map(str.isdigit, cell)) for cell in cells) > _WITH_DIGITS * len(cells)
 
 
