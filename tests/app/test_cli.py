@@ -193,9 +193,12 @@ def test_a_turn_while_another_runs_is_refused_and_names_it(volano: Volano, ticke
 def test_promote_and_rollback_are_recorded_with_who_and_why(volano: Volano, tickets: Path) -> None:
     assert "champion already" in volano("promote", "model:latest", "--because", "x").out
     assert volano("turn", "--set", "train.learner=bayes").code in (0, 3)
+    nothing = volano("promote", "model:latest", "--because", " ")
+    assert (nothing.code, "kept with its reason" in nothing.err) == (2, True)
     said = volano("promote", "model:latest", "--because", "we know", "--by", "ann", "--json")
     assert said.json["forced"] is True and said.json["promoted"] is True
     assert "(forced)" in volano("status").out
+    assert volano("list", "releases").out.endswith("next: volano status\n")
     assert "is the champion again" in volano("rollback").out
     newest, forced, _ = volano("list", "releases", "--json").json["releases"]
     assert newest["because"] == "rolled back by hand" and newest["by"]

@@ -152,13 +152,42 @@ def air(*, low: float = 0.1) -> str:
 
 def test_a_number_far_below_all_others_is_written_as_missing(tmp_path: Path) -> None:
     guess = guess_project(write(tmp_path, air()))
-    assert guess.source.cells.missing == ("-200",)
-    assert guess.choices["missing"].because == "it stands far below all other numbers of CO, NOx"
+    assert guess.source.cells.missing == {"CO": ("-200",), "NOx": ("-200",)}
+    assert guess.choices["missing"].value == ("-200 in CO", "-200 in NOx")
     # Where others lie below 0 too, -200 may be a number like them: each turn tells it.
     guess = guess_project(write(tmp_path, air(low=-5)))
-    assert guess.source.cells.missing == ()
-    known = SourceConfig(path="a.csv", cells=CellsConfig(missing=("NIL",)))
-    assert guess_project(write(tmp_path, air()), source=known).source.cells.missing == ("NIL",)
+    assert guess.source.cells.missing == {}
+    known = SourceConfig(path="a.csv", cells=CellsConfig(missing={"*": ("NIL",)}))
+    found = guess_project(write(tmp_path, air()), source=known).source
+    assert found.cells.missing == {"*": ("NIL",)}
+
+
+def test_a_label_or_a_level_is_not_taken_for_missing(tmp_path: Path) -> None:
+    """-1 is missing among shares, and a label beside them."""
+    chance = random.Random(0)
+    body = [f"{-1 if n % 20 == 0 else f'{chance.random():.3f}'},{chance.choice([-1, 0, 1])},"
+            f"{chance.choice([-1, 1])}" for n in range(400)]  # fmt: skip
+    guess = guess_project(write(tmp_path, "\n".join(["share,kind,label", *body, ""])))
+    assert guess.source.cells.missing == {"share": ("-1",)}
+    assert (guess.fields.target, guess.labels) == ("label", ("-1", "1"))
+
+
+def test_few_whole_numbers_may_be_counts_and_are_asked_about(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    body = [f"{chance.random():.3f},{chance.random():.3f},{min(int(chance.expovariate(0.4)), 9)}"
+            for _ in range(300)]  # fmt: skip
+    guess = guess_project(write(tmp_path, "\n".join(["a,b,visits", *body, ""])))
+    assert guess.task == "tabular-classification"
+    assert guess.choices["task"].alternatives == ("tabular-regression",)
+    assert not guess.choices["task"].is_sure
+
+
+@pytest.mark.parametrize("name", ["客户号", "身份证号", "customer_id"])
+def test_a_number_that_names_people_is_a_subject(tmp_path: Path, name: str) -> None:
+    chance = random.Random(0)
+    body = [f"C{n // 2:04},{chance.random():.3f},{chance.random():.3f},{n % 2}" for n in range(300)]
+    guess = guess_project(write(tmp_path, "\n".join([f"{name},a,b,left", *body, ""])))
+    assert guess.fields.subject == name
 
 
 def test_a_table_with_measures_and_a_price_in_chinese_is_a_regression(tmp_path: Path) -> None:

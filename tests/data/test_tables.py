@@ -381,22 +381,59 @@ def test_a_random_test_is_told_also_where_a_file_is_the_validation(
 
 
 def test_cells_that_may_not_mean_what_they_seem_are_told(workshop: Workshop) -> None:
-    body = [f"{-999 if n % 20 == 0 else n % 50},{n % 37} months,{n % 90}岁,{'yn'[n % 7 > 3]}"
+    body = [f"{-999 if n % 20 == 0 else n % 50},{n % 37} months,{n % 90}平米,A-{n % 60},{n % 7 > 3}"
             for n in range(200)]  # fmt: skip
-    write(workshop, body, head="temperature,age,years,y")
+    write(workshop, body, head="the temperature,age,area,shelf,y")
     told = notes(prepare(workshop, collect(workshop)))
-    assert "-999 stands in 10 rows of 'temperature', far from all other numbers (0 to 49)" in told
-    assert "The column 'age' holds numbers with 'months' beside them" in told
-    assert "'years'" not in told
-    said = SourceConfig(path="a.csv", cells=CellsConfig(missing=("-999",)))
+    assert (
+        "-999 stands in 5.0% of the rows of 'the temperature', far from all other numbers" in told
+    )
+    assert """cells: {missing: {"the temperature": ['-999']}}""" in told
+    assert "The column 'age' holds numbers with 'months' behind them" in told
+    assert "'area'" not in told
+    assert "'shelf'" not in told
+    said = SourceConfig(path="a.csv", cells=CellsConfig(missing={"the temperature": ("-999",)}))
     assert "-999" not in notes(prepare(workshop, collect(workshop, said)))
+
+
+def test_a_row_of_feedback_arose_when_its_own_time_says(workshop: Workshop) -> None:
+    write(workshop, [f"2024-01-{1 + n % 9:02},{n},{'yn'[n % 2]}" for n in range(60)], head="at,x,y")
+    row = {"id": "01a-b", "fields": {"at": "2024-01-05", "x": "3"}, "target": ["y"], "source":
+           "feedback", "time": "2026-11-23T06:11", "label_from": "feedback"}  # fmt: skip
+    shape = {
+        "split": None,
+        "weight": 1.0,
+        "line": 0,
+        "subject": None,
+        "group": None,
+        "picked": None,
+    }
+    with workshop.store.draft() as draft:
+        pq.write_table(pa.Table.from_pylist([row | shape]), draft / "examples.parquet")
+        said = workshop.store.keep(Dataset, draft, {"stage": "feedback"})
+    fields = {"target": "y", "time": "at"}
+    found = workshop.collect("a.csv", fields=fields, task=LABELS, feedback=said)
+    assert workshop.rows(found, "time")[-1] == "2024-01-05"
+
+
+def test_words_among_numbers_are_told(workshop: Workshop) -> None:
+    body = [f"{'<0.5' if n % 25 == 3 else n / 8},{'about 5' if n % 6 == 1 else n / 8},{n % 7 > 3}"
+            for n in range(200)]  # fmt: skip
+    write(workshop, body, head="crp,dose,y")
+    told = notes(prepare(workshop, collect(workshop)))
+    assert "4.0% of the cells of 'crp' are no numbers, as in line " in told
+    assert "of a.csv, and are read as missing" in told
+    assert "data.fields.kinds: {dose: number} reads them as missing" in told
 
 
 def test_a_target_that_stands_far_from_all_others_is_told(workshop: Workshop) -> None:
     body = [f"{n},{99999 if n % 25 == 0 else n % 40}.5" for n in range(200)]
     write(workshop, body, head="x,y")
     told = notes(prepare(workshop, collect(workshop, task=NUMBER), task=NUMBER))
-    assert "99999.5 stands in 8 rows of 'y'" in told
+    assert "99999.5 stands in 4.0% of the rows of 'y'" in told
+    write(workshop, [f"{n},{500 + n if n % 2 else 0}" for n in range(200)], head="x,y")
+    told = notes(prepare(workshop, collect(workshop, task=NUMBER), task=NUMBER))
+    assert "far from" not in told  # sales of nothing are sales
 
 
 @pytest.mark.parametrize("day", ["2024-01-15", "15/01/2024"])

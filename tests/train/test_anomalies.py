@@ -103,6 +103,18 @@ def test_odd_rows_are_found_though_nobody_has_looked(
 
 
 @DETECTORS
+def test_a_later_day_is_no_oddity(learner: Learner, tmp_path: Path) -> None:
+    def at(month: int) -> pa.Table:
+        days = [f"2024-{month:02}-{1 + n % 20:02}T{9 + n % 8}:00" for n in range(NUM)]
+        return TABLE.append_column("at", pa.array(days))
+
+    found = load(learner.fit(lesson(NOBODY, at(1)), CONFIG, Events()), tmp_path)
+    seen, later = (found.scores(ArrowRows(at(month)))[:, 0] for month in (1, 9))
+    assert np.median(later) < np.quantile(seen, 0.75)
+    assert area(later) > 0.9
+
+
+@DETECTORS
 def test_a_row_has_the_same_digits_alone_in_any_batch_and_in_the_table(
     learnt: Any, learner: Learner, tmp_path: Path
 ) -> None:

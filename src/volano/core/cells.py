@@ -28,9 +28,10 @@ _BOOLEANS = {
     for spelt in (word, word.capitalize(), word.upper())
 }
 _CURRENCY = "$€£¥￥"
-# Ways to write one measure: square metres, a price of one, and years of age. Of years and months,
-# or of metres and kilometres, the same column may hold both, so these are no numbers.
-_MEASURE = re.compile(r"(?:(?:元?[/每])?(?:平方米|平米|平|㎡|m²)|周?岁)$")
+# Ways to write one measure: square metres, and a price of one. Of years and months, or of metres
+# and kilometres, the same column may hold both, so these are no numbers.
+_MEASURE = re.compile(r"(?:(?:元?[/每])?(?:平方米|平米|㎡|m²)|元?[/每]平)$")
+_ENDS_MEASURE = frozenset("米平㎡²")
 # As exponents: what Python reads then is the nearest number, and 0.07万 is 700 to the digit.
 _UNITS = {"%": "e-2", "％": "e-2", "万": "e4", "萬": "e4", "亿": "e8", "億": "e8"}
 _GROUPING = ",，'’ \u00a0\u2009\u202f"
@@ -116,7 +117,9 @@ def _number_with_signs(text: str) -> float:
         text = f"-{owed[1]}{owed[2]}"  # as bookkeepers write what is owed
     sign = text[0] if text[:1] in ("+", "-") else ""
     bare = text[len(sign) :].lstrip(_CURRENCY).strip() if text else ""
-    bare = _MEASURE.sub("", bare).rstrip(_CURRENCY + "元").rstrip()
+    if bare[-1:] in _ENDS_MEASURE and owed is None:
+        bare = _MEASURE.sub("", bare)
+    bare = bare.rstrip(_CURRENCY + "元").rstrip()
     unit = _UNITS.get(bare[-1:], "")
     bare = sign + (bare[:-1].rstrip() if unit else bare)
     if _GROUPED.fullmatch(bare):

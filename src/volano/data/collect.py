@@ -407,7 +407,7 @@ def _opinions(
     if feed.feedback is None:
         return Opinions(), said
     fields, gathered.misfits = cast_like(fields_table(feed.feedback), gathered.kinds())
-    rows = said_of(feed.feedback, fields, len(gathered.spool))
+    rows = said_of(feed.feedback, fields, len(gathered.spool), gathered.config.fields.time)
     gathered.spool.add(fields)
     gathered.of_feedback = (fields.schema,)
     if said is not None:

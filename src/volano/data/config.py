@@ -59,11 +59,12 @@ class CellsConfig(Config):
     Attributes:
         decimal: ``comma`` where a delimited file writes numbers as 1.234,50; they are then read as
             1234.50.
-        missing: what says that nothing is known, such as -999, besides the usual spellings.
+        missing: by column, what says there that nothing is known, such as -999, besides the usual
+            spellings; ``"*"`` is all columns.
     """
 
     decimal: Literal["point", "comma"] = "point"
-    missing: tuple[str, ...] = ()
+    missing: dict[str, tuple[str, ...]] = {}
 
 
 class SourceConfig(Config):

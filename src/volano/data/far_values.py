@@ -17,16 +17,23 @@ _FEWEST_OTHERS = 10  # different numbers
 
 
 class FarValue(NamedTuple):
-    """A number, how many rows have it, and the least and the greatest of the others."""
+    """A number, its share of all, and the least and the greatest of the others."""
 
     value: float
-    num_rows: int
+    share: float
     low: float
     high: float
+
+    @property
+    def text(self) -> str:
+        """The number to its last digit, as a project file names it."""
+        return repr(self.value).removesuffix(".0")
 
 
 def find_far_value(number_N: NDArray[np.float64]) -> FarValue | None:
     """The least or the greatest number, where it stands further off than the others span.
+
+    One number alone: of -999 beside -998 neither is found.
 
     Args:
         number_N: NaN where there is none.
@@ -40,5 +47,10 @@ def find_far_value(number_N: NDArray[np.float64]) -> FarValue | None:
         low, high = float(others[0]), float(others[-1])
         away = max(low - values[place], values[place] - high)
         if counts[place] >= fewest and away > high - low:
-            found.append((away, FarValue(float(values[place]), int(counts[place]), low, high)))
+            found.append(
+                (
+                    away,
+                    FarValue(float(values[place]), float(counts[place] / counts.sum()), low, high),
+                )
+            )
     return max(found)[1] if found else None

@@ -90,8 +90,11 @@ class Overlay(NamedTuple):
     num_suppressed: int = 0
 
 
-def said_of(dataset: Dataset, fields: pa.Table, offset: int) -> list[Said]:
-    """The rows of feedback, whose fields lie in the spool from ``offset`` on."""
+def said_of(dataset: Dataset, fields: pa.Table, offset: int, time: str) -> list[Said]:
+    """The rows of feedback, whose fields lie in the spool from ``offset`` on.
+
+    A row arose when its column ``time`` says, if it has one, else when it was answered.
+    """
     table = dataset.examples.drop_columns("fields")
     pairs = zip(table.to_pylist(), fields.to_pylist(), strict=True)
     return [
@@ -104,7 +107,7 @@ def said_of(dataset: Dataset, fields: pa.Table, offset: int) -> list[Said]:
             target=None if found.get("target") is None else tuple(found["target"]),
             subject=found.get("subject"),
             group=found.get("group"),
-            time=found.get("time"),
+            time=found.get("time") if values.get(time) is None else str(values[time]),
             weight=1.0 if found.get("weight") is None else found["weight"],
             label_from=found.get("label_from") or "source",
             picked=found.get("picked"),

@@ -42,6 +42,8 @@ _LONGEST_NAME = 40  # characters of a header cell
 _MOST_LABELS = 500
 _FEWEST_COUNTED = 4  # columns
 _ENOUGH = 100_000  # rows
+_AGAIN = 0.005  # share of the rows
+_MANY_NUMBERS = 10  # different ones: fewer may be labels, or levels such as -1, 0 and 1
 _UNKNOWN = (
     "unknown",
     "oos",
@@ -84,11 +86,11 @@ def guess_project(
     columns = _columns(batch)
     missing = _far_below(columns, batch) if not source.cells.missing else {}
     if missing:
-        names = ", ".join(dict.fromkeys(name for one in missing.values() for name in one))
-        because = f"it stands far below all other numbers of {names}"
-        choices["missing"] = Choice(tuple(missing), because, LIKELY)
-        source = _with_cells(source, missing=tuple(missing))
-        columns = _columns(replace(batch, table=without_said(batch.table, tuple(missing))))
+        told = tuple(f"{value} in {name}" for name, (value,) in missing.items())
+        because = "far below all other numbers there, and again and again"
+        choices["missing"] = Choice(told, because, LIKELY)
+        source = _with_cells(source, missing=missing)
+        columns = _columns(replace(batch, table=without_said(batch.table, missing)))
     given = _tuple(text)
     for name in (*given, *_tuple(target)):
         require_column(name, tuple(columns), where=f"{path}:1")
@@ -163,7 +165,7 @@ def _read(
     suffix = suffix_of(path)
     if (
         path.is_dir()
-        or suffix not in (".csv", ".tsv", ".txt", ".data", ".test", "")
+        or suffix not in (".csv", ".tsv", ".txt", ".data", ".dat", ".test", "")
         or not known.header
     ):
         return known, _first_rows(path, known, readers)
@@ -178,7 +180,7 @@ def _read(
     else:
         source = plain.model_copy(update={"columns": tuple(batch.table.column_names)})
     # With other delimiters "27,5" may as well be two labels; who needs a decimal comma needs ";".
-    is_asked = source.cells.decimal == "point" and delimiter == "semicolon"
+    is_asked = source.cells.decimal == "point" and delimiter in ("semicolon", "whitespace")
     with_comma = find_decimal_commas(batch.table, is_missing) if is_asked else ()
     if not with_comma:
         return source, batch
@@ -204,23 +206,25 @@ def _columns(batch: Batch) -> dict[str, Column]:
     }
 
 
-def _far_below(columns: Mapping[str, Column], batch: Batch) -> dict[str, list[str]]:
-    """What surely stands for a missing value, such as -200 among numbers from 0 on, and where.
+def _far_below(columns: Mapping[str, Column], batch: Batch) -> dict[str, tuple[str]]:
+    """By column, what surely stands for a missing value there, such as -200 among 0, 1.5 and 60.
 
-    It must be far below all others somewhere, and elsewhere too, or at least twice as far below 0
-    as any other. What is far above the others is told by each turn.
+    Where one column has it beyond doubt, far below numbers from 0 on, others may have it too: among
+    many numbers of which none lies half as low. What is far above is told by each turn.
     """
     numbers = {n: read_numbers(batch.table[n]) for n, one in columns.items() if one.is_numeric}
     far = {name: found for name, one in numbers.items() if (found := find_far_value(one))}
-    told = {}
-    for value in sorted({one.value for one in far.values() if one.value < 0 <= one.low}):
-        names = [name for name, one in numbers.items() if (one == value).any()]
-        low = {name: np.nanmin(numbers[name], where=numbers[name] != value, initial=np.inf)
-               for name in names}  # fmt: skip
-        if all(
-            low[name] >= value / 2 or (name in far and far[name].value == value) for name in names
-        ):
-            told[f"{value:.15g}"] = names
+    below = {one.value: one.text for one in far.values() if one.value < 0 <= one.low}
+    told: dict[str, tuple[str]] = {}
+    for value, text in sorted(below.items()):
+        for name, number_N in numbers.items():
+            others = number_N[np.isfinite(number_N) & (number_N != value)]
+            is_there = (number_N == value).mean() > _AGAIN and len(
+                np.unique(others)
+            ) > _MANY_NUMBERS
+            is_far = name in far and far[name].value == value
+            if is_there and name not in told and (is_far or others.min() > value / 2):
+                told[name] = (text,)
     return told
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volano.core.cells import is_missing, is_unlabelled
+from volano.core.cells import is_missing, is_unlabelled, read_number
 from volano.core.errors import DataError
 from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
 from volano.data.config import FieldsConfig
@@ -50,6 +50,7 @@ _ODD_NAMES = {"anomaly", "anomalous", "outlier", "attack", "abnormal", "checked"
 _OF_ANYTHING = {"yes", "no", "true", "false", "good", "bad"}  # said of columns of all kinds
 _MOST_LABELS = 500
 _LONGEST_LABEL = 60  # characters
+_FEWEST_COUNTS = 5  # different numbers
 _MOST_NUMBERED = 20  # labels that are written as numbers
 _LONG_TEXT, _VARIED, _MANY = 40, 0.3, 200
 _FEW_ROWS = 50  # in which labels may differ by chance
@@ -93,6 +94,9 @@ def guess_task(columns: Mapping[str, Column], texts: Sequence[str], target: str)
     is_number = _is_number(columns[str(label.value)])
     kind = "tabular-regression" if is_number else "tabular-classification"
     what = "a number" if is_number else "a label"
+    if not is_number and _may_count(columns[str(label.value)]):
+        because = f"{label.value!r} holds few whole numbers, which may be names of labels or counts"
+        return Choice(kind, because, UNSURE, ("tabular-regression",))
     return Choice(kind, f"no column holds long texts, and {label.value!r} is {what}", LIKELY)
 
 
@@ -225,6 +229,14 @@ def _is_number(column: Column) -> bool:
         return False
     has_parts = any("." in value and value.rstrip("0")[-1] != "." for value in column.counts)
     return column.num_values > _MOST_NUMBERED or (has_parts and column.num_values > 10)
+
+
+def _may_count(column: Column) -> bool:
+    """Whether whole numbers may be counts or marks: more than a few, one after another."""
+    if not column.is_numeric or column.num_values < _FEWEST_COUNTS:
+        return False
+    numbers = sorted({read_number(value) for value in column.counts})
+    return all(one.is_integer() for one in numbers) and numbers[-1] - numbers[0] < 3 * len(numbers)
 
 
 def _can_be(column: Column, answers: str) -> bool:

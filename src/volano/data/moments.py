@@ -96,11 +96,11 @@ def _parsed(time: str, form: str) -> datetime | None:
 
 
 def days_of(frame: Frame) -> float:
-    """The days that the times of training and validation rows span, at least 1; 0 without times."""
+    """The days that the times of all rows in a split span, at least 1; 0 without times."""
     if not pc.any(pc.greater(pc.binary_length(frame["time"]), 0)).as_py():
         return 0.0
-    is_learnt = pc.is_in(frame["split"], pa.array(["train", "validation"], pa.string()))
-    columns = (frame[name].filter(is_learnt) for name in ("time", "source", "line"))
+    is_used = pc.is_valid(frame["split"])
+    columns = (frame[name].filter(is_used) for name in ("time", "source", "line"))
     moments = read_moments(*columns)
     known = moments[np.isfinite(moments)]
     return max(1.0, float(known.max() - known.min()) / 86_400) if known.size else 0.0

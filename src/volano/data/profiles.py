@@ -24,7 +24,8 @@ _WORDS = {
     "target": """label labels target class category intent topic tag tags sentiment emotion
         标签 类别 分类 意图 主题 情感""",
     "subject": """customer user author client member account patient person uid sender
-        客户 用户 作者 会员 账户 患者""",
+        客户 用户 作者 会员 账户 患者 病人 客户号 客户编号 用户号 用户编号 会员号 会员编号 患者编号
+        病历号 身份证号 身份证号码 卡号 账号 学号 工号 员工编号""",
     "group": """tier segment gender sex region country channel plan language product department
         topic 等级 级别 性别 地区 渠道 语言 部门 产品""",
     "time": "time date created timestamp datetime when 时间 日期",

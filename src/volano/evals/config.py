@@ -14,7 +14,7 @@ class FairnessConfig(Config):
 
     Attributes:
         fields: source columns whose values are the groups, such as sex; none is off.
-        positive: the label that somebody hopes for or fears; empty is the rarer of two labels.
+        positive: the label that somebody hopes for or fears; empty is the rarer of two in training.
         minimum: a rate of fewer test examples is shown and not compared.
     """
 

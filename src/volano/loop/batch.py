@@ -224,11 +224,12 @@ def _write(blocks: Iterator[pa.Table], target: Path) -> None:
 
 
 def _reading(project: Project, path: Path) -> SourceConfig:
-    """Read it as the project's first source of the same ending is read."""
+    """Read it as the project's first source of the same ending is read, or cells as its first."""
     for source in project.config.data.sources:
         if Path(source.path).suffix == path.suffix:
             return source.model_copy(update={"path": str(path), "split": "", "key": ""})
-    return SourceConfig(path=str(path))
+    # Another kind of file, but most likely of the same cells.
+    return SourceConfig(path=str(path), cells=project.config.data.sources[0].cells)
 
 
 def _answered(project: Project, predictor: Predictor, rows: Slices) -> Iterator[pa.Table]:

@@ -84,6 +84,11 @@ def forget(
     name = subject_name(subject)
     if name is None:
         raise UserError("nobody is named", where="--subject", fix="volano forget --subject ID")
+    if not project.config.data.fields.subject:
+        project.events.of("forget").warn(
+            "data.fields.subject names no column, so nobody is known in rows of the sources: only "
+            "what requests said of a subject is looked through"
+        )
     if is_rehearsal and not project.state.exists():
         return Erasure(subjects.hash_subject(name), {})
     with project_lock(lock_of(project)):

@@ -38,6 +38,13 @@ def promote(
                 fix='judge it: volano turn; or force it: volano promote {model} --because "..."',
                 model=model.ref,
             )
+        if not because.strip():
+            raise UserError(
+                "a promotion that is forced is kept with its reason, and there is none",
+                where="--because",
+                fix='volano promote {model} --because "..."',
+                model=model.ref,
+            )
         reason, is_forced = because, True
     return releases.promote(
         project.ledger,

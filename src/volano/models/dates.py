@@ -1,8 +1,9 @@
 """Dates and times as people and systems write them, in English and Chinese.
 
 ISO 8601 (2024-03-05, 2024-03-05T09:30:00Z), year first with other marks (2024/3/5, 2024.3.5,
-2024年3月5日 9:30), day and month first (5/3/2024, 3/5/2024), months by name (5 Mar 2024, March 5,
-2024, Mar-2024). A time with an offset is read as UTC, one without as it stands.
+2024年3月5日 9:30), day and month first (5/3/2024, 3/5/2024; 5.3.2024 is in March), months by name
+(5 Mar 2024, March 5, 2024, Mar-2024). A time with an offset is read as UTC, one without as it
+stands.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _FORMS = tuple(
     for form in (
         r"(?P<year>\d{4})\s*[-/.年]\s*(?P<month>\d{1,2})"
         r"(?:\s*[-/.月]\s*(?P<day>\d{1,2})\s*[日号]?|月)?",
-        r"(?P<first>\d{1,2})[-/.](?P<other>\d{1,2})[-/.]" + _YEAR,
+        r"(?P<first>\d{1,2})(?P<mark>[-/.])(?P<other>\d{1,2})[-/.]" + _YEAR,
         _WEEKDAY + _DAY + r"[-/ ,]*" + _NAME + r"[-/ ,]*" + _YEAR,
         _WEEKDAY + _NAME + r"[-/ ]*(?:" + _DAY + r"[,\s]\s*)?[-/ ,]*(?P<year>\d{4})",
     )
@@ -97,7 +98,9 @@ def _of_parts(parts: dict[str, str | None], *, is_day_first: bool) -> datetime |
     if parts.get("first"):
         first, other = int(parts["first"] or 0), int(parts["other"] or 0)
         # A thirteenth month can only be a day, whatever the column's habit.
-        turned = (is_day_first and other <= 12) or first > 12
+        # Whoever puts points between them puts the day first.
+        is_usual = is_day_first or parts["mark"] == "."
+        turned = (is_usual and other <= 12) or first > 12
         day, month = (first, other) if turned else (other, first)
     elif parts.get("name"):
         month = _MONTHS.get((parts["name"] or "")[:3].lower(), 0)

@@ -20,19 +20,19 @@ from volano.models.dates import EPOCH, read_date, says_day_first
 from volano.models.text_features import normalise_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     from volano.models.column_kinds import Kind
     from volano.models.rows import Column, Row
 
-__all__ = ["DATE_CYCLES", "FittedColumn", "Read", "fit_column", "key_of", "shown"]
+__all__ = ["DATE_CYCLES", "DATE_PARTS", "FittedColumn", "Read", "fit_column", "key_of", "shown"]
 
 Read = Callable[[object], Any]
 
 DATE_CYCLES = {"month": 12, "weekday": 7, "hour": 24}
-_DATE_PARTS = ("days", "month", "day", "weekday", "hour")
+DATE_PARTS = ("days", "month", "day", "weekday", "hour")
 _TEXT_PARTS = ("length", "words", "digits")
 _DAY = 86_400_000_000  # microseconds
 
@@ -88,6 +88,13 @@ class FittedColumn:
     def num_codes(self) -> int:
         """How many codes a category has: its levels, the rare ones, and missing."""
         return len(self.levels) + self.has_rare + self.has_missing
+
+    def with_dates_of(self, wanted: Collection[str]) -> FittedColumn:
+        """The same; of a date these parts alone make features."""
+        if self.kind != "date":
+            return self
+        parts = tuple(part for part in self.parts if part in wanted)
+        return replace(self, parts=parts) if parts else replace(self, kind="constant", parts=())
 
     def reader(self) -> Read:
         """From a cell to its number, or to a tuple of one for each part."""
@@ -177,7 +184,7 @@ def fit_column(
             return _with_levels(found, column, unit_N)
         case "date":
             habit = says_day_first(_texts(column))
-            found = replace(found, is_day_first=habit, parts=_DATE_PARTS)
+            found = replace(found, is_day_first=habit, parts=DATE_PARTS)
             return _with_parts(found, column, present_N)
         case "text":
             return _with_parts(replace(found, parts=_TEXT_PARTS), column, present_N)

@@ -19,11 +19,18 @@ from volano.core.cells import is_missing, read_number
 from volano.core.errors import Term, UserError
 from volano.models.column_kinds import kinds_of, read_each, read_numbers
 from volano.models.rows import ArrowRows, table_of
-from volano.models.table_columns import DATE_CYCLES, FittedColumn, Read, fit_column, shown
+from volano.models.table_columns import (
+    DATE_CYCLES,
+    DATE_PARTS,
+    FittedColumn,
+    Read,
+    fit_column,
+    shown,
+)
 from volano.models.table_scales import Pieces, Scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -101,6 +108,7 @@ class TableFeaturiser:
         columns: Sequence[str],
         said: Mapping[str, Kind] = {},
         unit_N: Ints | None = None,
+        date_parts: Collection[str] = DATE_PARTS,
     ) -> Self:
         """Learn what the columns are; from training rows only.
 
@@ -109,6 +117,7 @@ class TableFeaturiser:
             columns: those that the model may read; one that the table lacks is constant.
             said: kinds that the project names.
             unit_N: whose each row is, shape (rows,): words of one person alone are not kept.
+            date_parts: what of a date may be a feature.
         """
         rows = ArrowRows(table_of(ArrowRows(table), columns))
         kinds = kinds_of(rows.table, said)
@@ -116,6 +125,7 @@ class TableFeaturiser:
             fit_column(name, kinds[name].kind, kinds[name].because, rows.table.column(name), unit_N)
             for name in rows.table.column_names
         ]
+        fitted = [column.with_dates_of(date_parts) for column in fitted]
         layout = _Layout.of(fitted, np.zeros(0, np.int64))
         blank = cls(fitted, Scaling.blank(len(layout.number_M)), Pieces.none())
         codes_NF = blank.codes(_some(rows))

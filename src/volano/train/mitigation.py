@@ -66,7 +66,7 @@ class Mitigation:
         method: of ``MitigationConfig``, and not off.
         constraint: of ``thresholds``.
         fields: columns that say the group of a row; several make their combinations.
-        positive: the label that somebody hopes for or fears; empty is the rarer of two.
+        positive: the label that somebody hopes for or fears; empty is the rarer of two in training.
         minimum: groups with fewer rows are left as they are.
     """
 

@@ -145,8 +145,10 @@ def lesson_of(task: Task, data: Dataset) -> Lesson:
     elif not len(training):
         raise DataError("there is no training row", where=data.ref, fix="add rows")
     else:
-        num, days = len(training) + len(validation), float(data.card.get("days", 0.0))
-        share = alert_share(task.labels.alerts, num, days)
+        # Test rows come on the same days: a budget by the day is of all of them.
+        splits = data.card["counts"]["splits"]
+        num = sum(splits[name] for name in (*_LEARNT, "test"))
+        share = alert_share(task.labels.alerts, num, float(data.card.get("days", 0.0)))
         training = replace(training, alert_share=share)
     return Lesson(training, validation, is_forward=bool(_split(data).get("by_time")))
 

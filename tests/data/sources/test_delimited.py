@@ -350,12 +350,28 @@ def test_columns_between_runs_of_spaces_are_columns(tmp_path: Path, how: str) ->
     assert batch.lines.tolist() == [1, 2]
 
 
+def test_codes_between_single_spaces_are_columns(tmp_path: Path) -> None:
+    line = "A11 6 A34 A43 1169 A65 A75 4 A93 A101 4 A121 67 A143 A152 2 A173 1 A192 A201 1 \n"
+    batch = read(tmp_path / "german.data", line * 30, header=False)
+    assert (batch.facts["delimiter"], batch.table.num_columns) == ("whitespace", 21)
+
+
+@pytest.mark.parametrize("quoting", ["auto", "none"])
+def test_a_stray_quote_between_spaces_costs_no_row(tmp_path: Path, quoting: str) -> None:
+    body = [f"{n}  {n}  x  {n}" for n in range(100)]
+    body[50], body[90] = '50  "  x  50', '90  5"  x  6"'
+    content = "a b c d\n" + "\n".join(body)
+    batch = read(tmp_path / "a.dat", content, delimiter="whitespace", quoting=quoting)
+    assert (batch.table.num_rows, batch.broken) == (100, ())
+    assert batch.table["b"][50].as_py() == '"'
+
+
 def test_a_line_with_a_cell_less_between_spaces_is_set_aside(tmp_path: Path) -> None:
-    body = "  a  b   c d\n" + "  1  2  3 4 \n" * 3000 + " 5 6 7\n8\t9 10  11"
+    body = "  a  b   c d\n" + "  1  2  3 4 \n" * 30 + " 5 6 7\n8\t9 10  11"
     batch = read(tmp_path / "yacht.dat", body)
     assert batch.table.column_names == ["a", "b", "c", "d"]
-    assert batch.table.num_rows == 3001
-    assert [(one.line, one.reason) for one in batch.broken] == [(3002, "3 cells, 4 columns")]
+    assert batch.table.num_rows == 31
+    assert [(one.line, one.reason) for one in batch.broken] == [(32, "3 cells, 4 columns")]
 
 
 @pytest.mark.parametrize("content", [
@@ -364,6 +380,11 @@ def test_a_line_with_a_cell_less_between_spaces_is_set_aside(tmp_path: Path) -> 
     "at\n2024-01-05 10:00\n2024-01-06 11:00\n",
     "ein Satz mit fünf Wörtern\nnoch ein Satz mit fünf\n",
     "1 a,2 b,3 c,4 d\n5 e,6 f,7 g,8 h\n",
+    "Order Date\tUnits\tPrice\n" + "2024-01-05 10:03\t7\t  169.04\n" * 20,
+    "2024-01-05  10:00\t1\t2\n" * 20,
+    "a\tb\tc\n" + "1  1\t\t3\n" * 20,
+    "+49 170 12 34\n+49 171 99 56\n" * 20,
+    "2024-01-05 10:00:01 10.0.0.1 GET 200\n" * 20,
 ])  # fmt: skip
 def test_spaces_within_cells_part_no_columns(tmp_path: Path, content: str) -> None:
     assert read(tmp_path / "a.txt", content, header=False).facts["delimiter"] != "whitespace"
@@ -371,10 +392,12 @@ def test_spaces_within_cells_part_no_columns(tmp_path: Path, content: str) -> No
 
 def test_what_a_source_says_is_missing_is_empty(tmp_path: Path) -> None:
     content = "a,b,c\n-999,x,1.5\n3,?!,-999.0\n-9990, ?! ,2\n"
-    batch = read(tmp_path / "a.csv", content, cells={"missing": ["-999", "?!"]})
+    batch = read(tmp_path / "a.csv", content, cells={"missing": {"*": ["?!"], "a": ["-999"]}})
     assert batch.table.to_pydict() == {
-        "a": ["", "3", "-9990"], "b": ["x", "", ""], "c": ["1.5", "", "2"]
+        "a": ["", "3", "-9990"], "b": ["x", "", ""], "c": ["1.5", "-999.0", "2"]
     }  # fmt: skip
+    batch = read(tmp_path / "a.csv", content, cells={"missing": {"c": ["-999"]}})
+    assert batch.table["c"].to_pylist() == ["1.5", "", "2"]
 
 
 def test_a_missing_number_is_empty_in_columns_of_numbers_too(tmp_path: Path) -> None:
@@ -383,9 +406,8 @@ def test_a_missing_number_is_empty_in_columns_of_numbers_too(tmp_path: Path) -> 
 
     pq.write_table(pa.table({"a": [1, -999], "b": [-999.0, 2.5], "c": [[1], [-999]]}),
                    tmp_path / "a.parquet")  # fmt: skip
-    batch = read_whole(
-        tmp_path / "a.parquet", SourceConfig(path="a.parquet", cells=CellsConfig(missing=("-999",)))
-    )
+    source = SourceConfig(path="a.parquet", cells=CellsConfig(missing={"*": ("-999",)}))
+    batch = read_whole(tmp_path / "a.parquet", source)
     assert batch.table.to_pydict() == {"a": [1, None], "b": [None, 2.5], "c": [[1], [-999]]}
 
 

@@ -153,3 +153,17 @@ def test_a_large_sheet_comes_in_batches(tmp_path: Path) -> None:
     assert len(batches) == 2
     assert sum(batch.table.num_rows for batch in batches) == 20_000
     assert batches[-1].lines[-1] == 20_001
+
+
+def test_a_title_above_the_header_of_a_sheet_is_told(tmp_path: Path) -> None:
+    rows: dict[int, list[object]] = {1: ["Customers of May"], 3: ["name", "age", "left"]}
+    rows |= {number: [f"p{number}", number, "no"] for number in range(4, 20)}
+    with pytest.raises(
+        DataError, match="the first line has 1 cells, and nearly all .* have 3"
+    ) as e:
+        read_whole(write_book(tmp_path / "a.xlsx", one=rows), SourceConfig(path="a.xlsx"))
+    assert e.value.where == f"{tmp_path / 'a.xlsx'}:1"
+    del rows[1]
+    batch = read_whole(write_book(tmp_path / "b.xlsx", one=rows), SourceConfig(path="b.xlsx"))
+    assert batch.table.column_names == ["name", "age", "left"]
+    assert batch.table.num_rows == 16

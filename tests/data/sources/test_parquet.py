@@ -33,3 +33,9 @@ def test_a_file_that_is_no_parquet_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("text,label\n", "utf-8")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_whole(tmp_path / "a.parquet", SourceConfig(path="a.parquet"))
+
+
+def test_bytes_become_text_that_json_can_carry(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"raw": [b"\x00\xff", None]}), tmp_path / "a.parquet")
+    batch = read_whole(tmp_path / "a.parquet", SourceConfig(path="a.parquet"))
+    assert batch.table["raw"].to_pylist() == ["AP8=", None]

@@ -241,3 +241,10 @@ def test_a_cluster_has_the_name_of_its_lowest_id() -> None:
     assert name_clusters(ids, pairs) == expected
     assert name_clusters(pa.chunked_array([ids]), pairs) == expected
     assert name_clusters(ids, np.zeros((0, 2), np.int64)) == [None] * 4
+
+
+def test_predictions_of_one_moment_are_of_different_clusters() -> None:
+    """Their ids begin with the time, so that they are in order."""
+    ids = [f"01a20707-fbf1-7000-8000-00000000000{n}" for n in range(4)]
+    names = name_clusters(ids, np.array([[0, 1], [2, 3]]))
+    assert names[0] == names[1] != names[2] == names[3]

@@ -33,6 +33,7 @@ READERS: Mapping[str, Reader] = {
     ".csv": read_delimited,
     ".tsv": read_delimited,
     ".txt": read_delimited,
+    ".dat": read_delimited,
     ".data": read_delimited,
     ".test": read_delimited,
     "": read_delimited,
@@ -47,7 +48,7 @@ READERS: Mapping[str, Reader] = {
     ".xlsx": read_excel,
     ".zip": read_zip,
 }
-_TEXTS = ("", ".csv", ".tsv", ".txt", ".data", ".test", ".jsonl", ".ndjson")
+_TEXTS = ("", ".csv", ".tsv", ".txt", ".dat", ".data", ".test", ".jsonl", ".ndjson")
 _FIRST_BYTES = {
     b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a workbook or a zip file",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from volano.core.encoding import find_encoding
 from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_file
-from volano.data.sources.dialect import WHITESPACE, Dialect, find_delimiter, quotes_quote
+from volano.data.sources.dialect import WHITESPACE, Dialect, aligned, find_delimiter, quotes_quote
 from volano.data.sources.even_rows import read_even_rows
 from volano.data.sources.files import Window, cut_row, read_pieces, read_windows, suffix_of
 from volano.data.sources.rows import RowsOfLines
@@ -84,7 +84,8 @@ def _find_dialect(path: Path, encoding: Encoding, config: SourceConfig) -> Diale
     lines = next(windows, Window([])).lines
     delimiter = find_delimiter(lines, config.delimiter, suffix_of(path))
     if delimiter == WHITESPACE:
-        return Dialect("\t", config.quoting != "none", is_aligned=True)
+        is_plain = config.quoting == "none"
+        return Dialect("\t", False, is_aligned=True) if is_plain else aligned(lines)
     if config.quoting == "none":
         return Dialect(delimiter, False)
     mark = b'"'

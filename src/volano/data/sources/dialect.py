@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
+from volano.core.cells import is_missing, read_number
 from volano.data.sources.files import LONGEST_ROW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["WHITESPACE", "Dialect", "find_delimiter", "quotes_quote"]
+__all__ = ["WHITESPACE", "Dialect", "aligned", "find_delimiter", "quotes_quote"]
 
 WHITESPACE = "whitespace"  # the name of any run of spaces and tabs, as between aligned columns
 _NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
@@ -20,8 +22,12 @@ _SAMPLE_LINES = 400
 _SAMPLE_CHARACTERS = 2**20
 _EVEN = 0.999
 _RUN = re.compile(r'("(?:[^"]|"")*")|[ \t]+')
+_SPACES = re.compile(r"[ \t]+")
 _FEWEST_ALIGNED = 4  # columns between runs of spaces,
-_WITH_DIGITS = 0.6  # with a digit in so many of their cells: else they may be the words of a text
+_NUMBERS = 0.6  # of their cells, or nothing known;
+_MANY_ALIGNED = 8  # columns that need no other sign,
+_SHORT = 12  # characters of a code among them
+_NEARLY_ALL = 0.95
 
 
 class Dialect(NamedTuple):
@@ -48,7 +54,9 @@ class Dialect(NamedTuple):
 
     def plain(self, lines: list[str]) -> list[str]:
         """The lines with the delimiter alone between cells."""
-        return _joined(lines, self.delimiter) if self.is_aligned else lines
+        if not self.is_aligned:
+            return lines
+        return _joined(lines, self.delimiter, is_quoted=self.is_quoted)
 
     def cells(self, lines: Iterable[str], *, strict: bool = False) -> Iterator[list[str]]:
         """A csv reader with this dialect."""
@@ -79,34 +87,60 @@ def find_delimiter(lines: Sequence[str], delimiter: str, suffix: str) -> str:
         for is_quoted in (True, False)
     ]
     score, _, mark = max(scored)
-    # A single tab before the last column, among columns that are aligned, parts one from the rest.
-    is_alone = score <= 0.5 or (mark == "\t" and any("  " in line.strip() for line in sample))
-    return WHITESPACE if is_alone and _is_aligned(sample) else mark
+    if (score <= 0.5 or (mark == "\t" and _is_one_tab(sample))) and _is_aligned(sample):
+        return WHITESPACE
+    return mark
+
+
+def aligned(lines: Sequence[str]) -> Dialect:
+    """How a file is written whose columns stand between runs of spaces: whether quotes quote.
+
+    They do where that makes more lines equally wide; a stray quote makes fewer.
+    """
+    kinds = [Dialect("\t", is_quoted, is_aligned=True) for is_quoted in (True, False)]
+    return max(kinds, key=lambda kind: _evenness(kind.plain(list(lines)), kind))
+
+
+def _is_one_tab(lines: Sequence[str]) -> bool:
+    """Whether a single tab stands before the last column, among columns that are aligned."""
+    filled = [line.strip() for line in lines if line.strip()]
+    return all(line.count("\t") == 1 and "  " in line.partition("\t")[0] for line in filled)
 
 
 def _is_aligned(lines: Sequence[str]) -> bool:
-    """Whether runs of spaces part cells, most of them with digits, equally many in every line.
+    """Whether runs of spaces part cells, nearly everywhere equally many, that a table would have.
 
-    But for the first, which may lack a name for the names of rows.
+    Numbers mostly, in columns of one width or under names; or many short codes. The words of texts
+    are neither. The first line may lack a name for the names of rows.
     """
-    found = [cells for cells in Dialect("\t", True).cells(_joined(lines, "\t")) if cells]
+    dialect = aligned(lines)
+    found = [cells for cells in dialect.cells(dialect.plain(list(lines))) if cells]
     if not found:
         return False
     first, rows = found[0], found[1:] or found
     width, count = Counter(map(len, rows)).most_common(1)[0]
-    if width < _FEWEST_ALIGNED or count < _EVEN * len(rows) or not 0 <= width - len(first) <= 1:
+    if width < _FEWEST_ALIGNED or count < _NEARLY_ALL * len(rows):
         return False
     cells = [cell for row in rows for cell in row]
-    return sum(any(map(str.isdigit, cell)) for cell in cells) > _WITH_DIGITS * len(cells)
+    num = sum(is_missing(cell) or isfinite(read_number(cell)) for cell in cells)
+    if num > _NUMBERS * len(cells):
+        is_named = 0 <= width - len(first) <= 1 and not any(isfinite(read_number(c)) for c in first)
+        return is_named or width >= _MANY_ALIGNED or any("  " in line.strip() for line in lines)
+    with_digit = sum(len(cell) <= _SHORT and any(map(str.isdigit, cell)) for cell in cells)
+    return width >= _MANY_ALIGNED and with_digit > _NEARLY_ALL * len(cells)
 
 
-def _joined(lines: Sequence[str], delimiter: str) -> list[str]:
+def _joined(lines: Sequence[str], delimiter: str, *, is_quoted: bool) -> list[str]:
     """The lines with the delimiter for each run of spaces and tabs that stands in no quotes."""
     told = []
     for line in lines:
         text = line.rstrip(" \t\r\n")
         ending = line[len(text) :].lstrip(" \t")
-        told.append(_RUN.sub(lambda run: run[1] or delimiter, text.lstrip(" \t")) + ending)
+        text = text.lstrip(" \t")
+        if is_quoted and '"' in text:
+            told.append(_RUN.sub(lambda run: run[1] or delimiter, text) + ending)
+        else:
+            told.append(_SPACES.sub(delimiter, text) + ending)
     return told
 
 

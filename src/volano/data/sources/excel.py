@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from datetime import date, datetime, time, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError, MissingExtraError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read_excel"]
 
 _ROWS = 16_384
+_AHEAD = 10  # rows that tell whether the first may be a header
 _MOST_BYTES = 2**30  # unpacked: a small file can claim to hold far more than memory
 
 
@@ -40,6 +41,10 @@ def read_excel(path: Path, config: SourceConfig) -> Iterator[Batch]:
     if first is None:
         raise DataError("the sheet is empty", where=str(path), fix="name another: sheet: NAME")
     names = _names(first[1], config, path)
+    ahead = list(islice(rows, _AHEAD))
+    if config.header:
+        _refuse_title(first, [row for _, row in ahead], path)
+    rows = chain(ahead, rows)
     mixed: dict[str, None] = {}
     facts = {"format": "workbook"}
     has_rows = False
@@ -62,6 +67,20 @@ def read_excel(path: Path, config: SourceConfig) -> Iterator[Batch]:
             "the sheet has a header and no rows",
             where=str(path),
             fix="name another: sheet: NAME",
+        )
+
+
+def _refuse_title(first: tuple[int, list[Any]], rows: list[list[Any]], path: Path) -> None:
+    """A single filled cell above rows of several is a title."""
+    line, header = first
+    width = sorted(sum(cell != "" for cell in row) for row in rows)[len(rows) // 2] if rows else 0
+    if sum(cell != "" for cell in header) == 1 and width > 2:
+        raise DataError(
+            "the first line has {names} cells, and nearly all lines after it have {width}",
+            where=f"{path}:{line}",
+            fix="take out what stands above the header, or header: false where there is none",
+            names=1,
+            width=width,
         )
 
 

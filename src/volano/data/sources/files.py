@@ -44,7 +44,7 @@ _LINES = 2**15  # that are looked at together
 _PIECE = 2**20  # bytes
 _SHOWN = 1000  # characters of a row that is too long
 _PACKED = ".gz"
-_DATA, _DAT = ".data", ".dat"
+_DATA = ".data"
 
 
 class Window(NamedTuple):
@@ -62,11 +62,11 @@ def cut_row(line: int, cut: str) -> BrokenRow:
 def suffix_of(path: Path) -> str:
     """How the name ends, in lower case; ``a.csv.gz`` ends in ``.csv``.
 
-    Old collections of tables write ``german.data-numeric`` and ``yacht.dat``: as if ``.data``.
+    Old collections of tables write ``german.data-numeric``: all of these end in ``.data``.
     """
     suffix = path.suffix.lower()
     suffix = path.with_suffix("").suffix.lower() if suffix == _PACKED else suffix
-    return _DATA if suffix.startswith(_DATA) or suffix == _DAT else suffix
+    return _DATA if suffix.startswith(_DATA) else suffix
 
 
 def is_packed(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ _ROWS = 32_768
 
 
 def read_parquet(path: Path, config: SourceConfig) -> Iterator[Batch]:
-    """Read a Parquet file; dates and decimals become text, dictionaries become their values.
+    """Read a Parquet file; dates, decimals and bytes (as base64) become text.
+
+    Dictionaries become their values.
 
     Raises:
         DataError: the file is missing, empty, damaged, or no Parquet.
@@ -67,6 +70,9 @@ def _plain(column: object) -> object:
         return _plain(column.dictionary_decode())  # type: ignore[attr-defined]
     if types.is_temporal(kind) or types.is_decimal(kind):
         return column.cast(pa.string())  # type: ignore[attr-defined]
+    if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
+        cells = column.to_pylist()  # type: ignore[attr-defined]
+        return pa.array([None if cell is None else b64encode(cell).decode() for cell in cells])
     if types.is_large_string(kind) or types.is_string_view(kind):
         return column.cast(pa.string())  # type: ignore[attr-defined]
     return column

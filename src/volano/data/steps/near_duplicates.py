@@ -223,5 +223,7 @@ def name_clusters(
     for label, name in zip(labels.tolist(), own, strict=True):
         lowest[label] = min(name, lowest.get(label, name))
     for place, label in zip(places.tolist(), labels.tolist(), strict=True):
-        names[place] = lowest[label][:_NAME]
+        name = lowest[label]
+        # A row's id is a hash; that of a prediction begins with its time, which others share.
+        names[place] = name if "-" in name else name[:_NAME]
     return names

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from volano.data.steps.kinds import Sample
     from volano.models.column_kinds import ColumnKind
 
-__all__ = ["LEAKS", "Leak", "find_leaks", "note_table_leaks", "note_times"]
+__all__ = ["LEAKS", "Leak", "find_leaks", "note_table_leaks", "note_times", "written"]
 
 _FEWEST = 50
 _SURE, _NEARLY = 0.99, 0.95  # how far beyond guessing: 1 is every row
@@ -191,14 +191,14 @@ def find_leaks(
         found += _of_several([one for one in told if one.name not in taken], target)
     names = [one.name for one in columns if one.kind == "id"]
     if names:
-        shown = {"names": ", ".join(names), "written": _written(names)}
+        shown = {"names": ", ".join(names), "written": written(names)}
         found.append(Leak("info", tuple(names), _NAMES_ROWS, shown))
     order = ("bad", "warn", "info")
     return sorted(found, key=lambda leak: order.index(leak.kind))
 
 
 def _leak(kind: Literal["info", "warn", "bad"], name: str, text: str, **values: object) -> Leak:
-    return Leak(kind, (name,), text, {"name": name, "written": _written([name]), **values})
+    return Leak(kind, (name,), text, {"name": name, "written": written([name]), **values})
 
 
 def _of_labels(column: Column, target: Labels) -> Iterator[Leak]:
@@ -262,11 +262,11 @@ def _of_several(columns: Sequence[Column], target: Numbers) -> Iterator[Leak]:
     identity = find_identity(known, target.value_N)
     if identity is not None:
         values = {"formula": identity.formula, "share": round(identity.share, 4)}
-        shown = {**values, "written": _written(identity.columns)}
+        shown = {**values, "written": written(identity.columns)}
         yield Leak("bad", identity.columns, _IDENTITY, shown)
 
 
-def _written(names: Sequence[str]) -> str:
+def written(names: Sequence[str]) -> str:
     """Names as they stand in a list of YAML."""
     return ", ".join(
         name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in names

@@ -25,7 +25,7 @@ def alert_share(alerts: AlertsConfig, num_rows: int, days: float) -> float:
 
     Args:
         alerts: of the project.
-        num_rows: training rows.
+        num_rows: of all splits.
         days: that their times span; 0 where they have none.
 
     Raises:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FEWEST_LABELLED", "LABELS", "MOST_FOLDS", "OddLesson", "rows_of"]
 
+# Of a date: a day after all that were seen is new, and no less normal for it.
+_COMES_AGAIN = frozenset({"weekday", "hour"})
+
 Ints = NDArray[np.int64]
 
 LABELS = (ANOMALY, NORMAL)
@@ -67,7 +70,9 @@ class OddLesson:
         assert config.seed != "auto"
         rows = lesson.rows
         log.progress("rows are read", 0, len(rows))
-        featuriser = TableFeaturiser.fit(rows.table, rows.columns, rows.kinds, rows.unit_N)
+        featuriser = TableFeaturiser.fit(
+            rows.table, rows.columns, rows.kinds, rows.unit_N, date_parts=_COMES_AGAIN
+        )
         codes_NF = featuriser.codes(ArrowRows(rows.table))
         log.progress("rows are read", len(rows), len(rows))
         truth_NC = truth_of(rows.targets, LABELS)

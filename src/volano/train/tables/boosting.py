@@ -331,6 +331,17 @@ class Boosting:
             params={**_FIXED, "num_threads": _threads(len(places))},
         ).construct()
 
+    def _with_axes(self, without: tuple[int, ...]) -> tuple[int, ...]:
+        """With the axes of places of which one coordinate is left out."""
+        first = len(self.lesson.featuriser.names)
+        axes = [
+            first + NUM_AXES * number + axis
+            for number, place in enumerate(self.places)
+            if set(place) & set(without)
+            for axis in range(NUM_AXES)
+        ]
+        return (*without, *axes)
+
     def _params(
         self, shape: Shape, repeat: int, num_boosters: int, pace: float = 1.0
     ) -> dict[str, Any]:
@@ -339,7 +350,7 @@ class Boosting:
         return {
             **_FIXED,
             **self.objective,
-            **shape.params(self.num_codes),
+            **replace(shape, without=self._with_axes(shape.without)).params(self.num_codes),
             "num_threads": max(1, _threads(self.num_rows) // num_boosters),
             "learning_rate": min(1.0, self.rate * pace),
             "seed": seed,
