@@ -85,7 +85,12 @@ def guess_task(columns: Mapping[str, Column], texts: Sequence[str], target: str)
         return Choice(on_text, because, UNSURE, tuple(TABLES))
     is_label = not target or not _is_number(columns[target])
     if is_label and len(numbers) < _FEW_NUMBERS and any(c.variety > _VARIED for c in prose):
-        return Choice(on_text, "a column holds short texts, and few hold numbers", LIKELY)
+        because = "a column holds short texts, and few hold numbers"
+        levels = [c for c in others if c.variety <= _VARIED and c.num_values > 1]
+        if len(levels) < _FEW_NUMBERS - 1:
+            return Choice(on_text, because, LIKELY)
+        because += f", beside {len(levels)} columns of levels"
+        return Choice(on_text, because, UNSURE, tuple(TABLES))
     if len(others) < 2 - bool(target):
         return Choice(on_text, "it has hardly a column", UNSURE)
     label = _target(columns, target, "")

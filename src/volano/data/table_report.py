@@ -152,7 +152,9 @@ class TableParts:
             is_date = look.kind == "date"
             values = 1970 + look.values / _YEAR if is_date else look.values
             label = say("year") if is_date else look.name
-            return Details(title, (self.histogram(look.name, [("", values)], label),))
+            return Details(
+                title, (self.histogram(look.name, [("", values)], label, is_year=is_date),)
+            )
         top = look.counts.most_common(_MOST_VALUES)
         names, counts = [_short(name, 40) for name, _ in top], [float(n) for _, n in top]
         rest = look.counts.total() - int(sum(counts))
@@ -164,7 +166,12 @@ class TableParts:
         return Details(title, (ChartBlock(look.name, chart, alt),))
 
     def histogram(
-        self, title: str, parts: Sequence[tuple[str, NDArray[np.float64]]], x_label: str
+        self,
+        title: str,
+        parts: Sequence[tuple[str, NDArray[np.float64]]],
+        x_label: str,
+        *,
+        is_year: bool = False,
     ) -> ChartBlock:
         """How values fall; the few that lie far out stand in the first and the last bin."""
         say = self._say
@@ -177,7 +184,12 @@ class TableParts:
         chart = charts.histogram(
             edges.tolist(), series, x_label=x_label, y_label=say("rows"), format="count"
         )
-        low, middle, high = (f"{np.quantile(whole, q):.6g}" for q in (0.05, 0.5, 0.95))
+        quantiles = np.quantile(whole, (0.05, 0.5, 0.95))
+        if is_year:
+            seconds = ((quantiles - 1970) * _YEAR).astype("datetime64[s]")
+            low, middle, high = (str(one)[:10] for one in seconds)
+        else:
+            low, middle, high = (f"{one:.6g}" for one in quantiles)
         alt = say(
             "Half of the values are at most {middle}; nine in ten lie between {low} and {high}.",
             low=low,
