@@ -129,6 +129,7 @@ def test_every_text_of_the_table_report_has_a_chinese_text() -> None:
         odd_cells.UNIT,
         odd_cells.UNREAD,
         odd_cells.MIXED,
+        odd_cells.MORE,
     }
     assert len(said) > 40
     assert said - known.keys() - {"none"} == set()

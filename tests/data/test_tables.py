@@ -426,6 +426,16 @@ def test_words_among_numbers_are_told(workshop: Workshop) -> None:
     assert "data.fields.kinds: {dose: number} reads them as missing" in told
 
 
+def test_many_odd_columns_are_told_together(workshop: Workshop) -> None:
+    names = [f"sensor {place}" for place in range(9)]
+    body = [",".join([*("-999" if n % 20 == 0 else str(n % 50 + k) for k in range(9)), "yn"[n % 2]])
+            for n in range(200)]  # fmt: skip
+    write(workshop, body, head=",".join([*names, "y"]))
+    told = notes(prepare(workshop, collect(workshop)))
+    assert told.count("-999 stands in 5.0% of the rows") == 5
+    assert "The same is true of 4 more columns: sensor 5, sensor 6, sensor 7, sensor 8" in told
+
+
 def test_a_target_that_stands_far_from_all_others_is_told(workshop: Workshop) -> None:
     body = [f"{n},{99999 if n % 25 == 0 else n % 40}.5" for n in range(200)]
     write(workshop, body, head="x,y")

@@ -149,7 +149,7 @@ class _Job:
             sample = sample_rows(frame, self.wording.columns)
             kinds = find_kinds(self.folder, sample[1], self.fields.kinds)
             frame = note_table_leaks(sample, kinds)(frame)
-            frame = note_odd_cells(sample, kinds, self.fields.target)(frame)
+            frame = note_odd_cells(sample, kinds, self.fields)(frame)
         frame = replace(frame, kinds=kinds)
         with self.events.running("reading rows"):
             # Ids are no features: rows that differ in them alone are equal.

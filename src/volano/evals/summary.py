@@ -71,12 +71,7 @@ def _labels_right(say: Translate, found: Findings) -> Iterator[str]:
     metrics = body["metrics"]
     if "accuracy" not in metrics:
         return
-    accuracy, floor = metrics["accuracy"]["value"], body["guess"]["metrics"]["accuracy"]
-    text = "It answers {share} of {count} test examples right; guessing would get {floor}."
-    if body["confusion"] == []:
-        text = "It finds all labels of {share} of {count} test examples; guessing, of {floor}."
-    share, least = numbers.percent(accuracy), numbers.percent(floor)
-    yield say(text, share=share, count=numbers.count(body["num_examples"]), floor=least)
+    yield from (text for is_good, text in _against_guessing(say, body) if is_good)
     curves = (body.get("order") or {}).get("curves", ())
     if len(curves) == 1 and "roc_auc" in metrics:
         yield say(
@@ -95,6 +90,20 @@ def _labels_right(say: Translate, found: Findings) -> Iterator[str]:
             "Its confidence can be taken at its word: it is {points} off on average.",
             points=numbers.percent(error),
         )
+
+
+def _against_guessing(say: Translate, body: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
+    """How often it is right, and whether more often than the best answer without reading."""
+    if "accuracy" not in body["metrics"]:
+        return
+    accuracy = body["metrics"]["accuracy"]["value"]
+    floor = body["guess"]["metrics"]["accuracy"]
+    text = "It answers {share} of {count} test examples right; guessing would get {floor}."
+    if body["confusion"] == []:
+        text = "It finds all labels of {share} of {count} test examples; guessing, of {floor}."
+    share, least = numbers.percent(accuracy), numbers.percent(floor)
+    told = say(text, share=share, count=numbers.count(body["num_examples"]), floor=least)
+    yield accuracy > floor, told
 
 
 def _numbers_right(say: Translate, body: Mapping[str, Any]) -> Iterator[str]:
@@ -126,7 +135,8 @@ def _faults(say: Translate, found: Findings) -> Iterator[str]:
             known=numbers.count(seen["known"]),
             rows=numbers.count(seen["rows"]),
         )
-    yield from (text for is_good, text in fairness_findings(say, found) if not is_good)
+    judged = *_against_guessing(say, body), *fairness_findings(say, found)
+    yield from (text for is_good, text in judged if not is_good)
     weak = _weak(found)
     if weak:
         told = [f"{row['label']} ({numbers.metric(row['f1'])})" for row in weak]

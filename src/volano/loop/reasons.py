@@ -102,7 +102,7 @@ FAIR_UNMEASURED = (
 )
 NO_VALUE = (
     "{metric} has no value on these {num} frozen examples, so nothing can be compared: "
-    "label more of them"
+    "it takes examples of more than one truth"
 )
 UNPROVEN = (
     "there is no truth to compare with, or too little: promoted on checks alone, unproven "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +17,16 @@ from volano.data.targets import NumberTargets
 from volano.models.column_kinds import flat, read_each, read_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
+    from volano.data.config import FieldsConfig
     from volano.data.frame import Frame, Step
     from volano.data.steps.kinds import Sample
     from volano.models.column_kinds import ColumnKind, Kind
 
-__all__ = ["FAR", "MIXED", "UNIT", "UNREAD", "note_odd_cells"]
+__all__ = ["FAR", "MIXED", "MORE", "UNIT", "UNREAD", "note_odd_cells"]
 
 FAR = (
     "{value} stands in {share:.1%} of the rows of {name!r}, far from all other numbers ({low} to "
@@ -40,6 +41,7 @@ MIXED = (
     "{share:.1%} of the cells of {name!r} are no numbers, as in line {line} of {source}, so it is "
     "read as a category; data.fields.kinds: {{{written}: number}} reads them as missing"
 )
+MORE = "The same is true of {count} more columns: {names}"
 UNIT = (
     "The column {name!r} holds numbers with {unit!r} behind them, and a model reads them as words: "
     "take it out at the source"
@@ -47,72 +49,105 @@ UNIT = (
 # "36 months", "7公里"; but not "A-7", "12 Main St", "7b", which are codes and names.
 _MEASURED = re.compile(r"[+-]?(\d[\d,]*(?:\.\d+)?)(?:\s+([A-Za-z°µ²³/.]{1,12})|\s*([㐀-鿿]{1,4}))")
 _FEWEST_LEVELS = 12  # different numbers; fewer are levels that a model tells one by one
+_MOST_TOLD, _MOST_NAMED = 5, 20  # columns, one by one and by name
 _NEARLY_ALL = 0.95
 _MOSTLY = 0.5  # share of words, from which on a column is one of words
 
 
-def note_odd_cells(sample: Sample, kinds: Mapping[str, ColumnKind], target: str) -> Step:
+def note_odd_cells(sample: Sample, kinds: Mapping[str, ColumnKind], fields: FieldsConfig) -> Step:
     """Add a finding for each column that these rows show to be odd; for the target too."""
 
     def note(frame: Frame) -> Frame:
-        for name, number_N in _numbers(frame, sample, kinds, target):
-            far = find_far_value(number_N)
-            # Sales of nothing are sales: no row is to lose its target by our word.
-            if far is not None and (name != target or far.value != 0):
-                frame = frame.with_finding(
-                    "warn",
-                    FAR,
-                    name=name,
-                    written=written([name]),
-                    value=far.text,
-                    share=round(far.share, 4),
-                    low=f"{far.low:.6g}",
-                    high=f"{far.high:.6g}",
-                )
-        for name in sample[1].column_names:
-            frame = _note_words(frame, sample, name, kinds[name].kind)
-            unit = _unit(sample[1][name]) if kinds[name].kind in ("category", "text") else ""
-            if unit:
-                frame = frame.with_finding("warn", UNIT, name=name, unit=unit)
+        mixed = _mostly_numbers(sample[1], _of_kind(kinds, "category") - fields.kinds.keys())
+        for text, found in (
+            (FAR, _far_values(frame, sample, kinds, fields.target)),
+            (UNREAD, _words(frame, sample, _of_kind(kinds, "number"))),
+            (MIXED, _words(frame, sample, mixed)),
+            (UNIT, _units(sample, _of_kind(kinds, "category", "text"))),
+        ):
+            for values in found[:_MOST_TOLD]:
+                frame = frame.with_finding("warn", text, **values)
+            names = [values["name"] for values in found[_MOST_TOLD:]]
+            if names:
+                shown = ", ".join(names[:_MOST_NAMED]) + (" …" if len(names) > _MOST_NAMED else "")
+                frame = frame.with_finding("warn", MORE, count=len(names), names=shown)
         return frame
 
     return note
 
 
-def _numbers(
+def _of_kind(kinds: Mapping[str, ColumnKind], *wanted: Kind) -> set[str]:
+    return {name for name, one in kinds.items() if one.kind in wanted}
+
+
+def _far_values(
     frame: Frame, sample: Sample, kinds: Mapping[str, ColumnKind], target: str
-) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    for name in sample[1].column_names:
-        if kinds[name].kind == "number":
-            yield name, read_numbers(sample[1][name])
+) -> list[dict[str, Any]]:
+    table = sample[1]
+    numbers = [(name, read_numbers(table[name])) for name in table.column_names
+               if kinds[name].kind == "number"]  # fmt: skip
     if isinstance(frame.targets, NumberTargets):
         labels = frame.numbers("_label")
-        yield target, frame.targets.values[labels[labels >= 0]]
+        numbers.append((target, frame.targets.values[labels[labels >= 0]]))
+    found = [(name, find_far_value(number_N)) for name, number_N in numbers]
+    return [
+        {
+            "name": name,
+            "written": written([name]),
+            "value": far.text,
+            "share": round(far.share, 4),
+            "low": f"{far.low:.6g}",
+            "high": f"{far.high:.6g}",
+        }
+        for name, far in found
+        # Sales of nothing are sales: no row is to lose its target by our word.
+        if far is not None and (name != target or far.value != 0)
+    ]
 
 
-def _note_words(frame: Frame, sample: Sample, name: str, kind: Kind) -> Frame:
-    """Where some cells of a column of numbers are words."""
-    cells = flat(sample[1][name])
-    if kind not in ("number", "category") or not pa.types.is_string(cells.type):
-        return frame
+def _words(frame: Frame, sample: Sample, names: Collection[str]) -> list[dict[str, Any]]:
+    """Columns of numbers with some words among them, and where the first word stands."""
+    places, table = sample
+    found = []
+    for name in table.column_names:
+        cells = flat(table[name])
+        if name not in names or not pa.types.is_string(cells.type):
+            continue
+        is_present, is_word = _present_and_words(cells)
+        if not is_word.any():
+            continue
+        place = places[int(np.flatnonzero(is_word)[0])]
+        found.append({
+            "name": name,
+            "written": written([name]),
+            "share": round(float(is_word.sum() / is_present.sum()), 4),
+            "line": frame["line"][place].as_py(),
+            "source": frame["source"][place].as_py(),
+        })  # fmt: skip
+    return found
+
+
+def _present_and_words(cells: pa.Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     is_present = read_each(cells, lambda cell: not is_missing(cell)) > 0
-    is_word = is_present & np.isnan(read_numbers(cells))
-    if not is_word.any():
-        return frame
-    share = float(is_word.sum() / is_present.sum())
-    levels = len(pc.unique(cells))
-    if kind == "category" and (share > _MOSTLY or levels < _FEWEST_LEVELS):
-        return frame
-    place = sample[0][int(np.flatnonzero(is_word)[0])]
-    return frame.with_finding(
-        "warn",
-        UNREAD if kind == "number" else MIXED,
-        name=name,
-        share=round(share, 4),
-        line=frame["line"][place].as_py(),
-        source=frame["source"][place].as_py(),
-        **({} if kind == "number" else {"written": written([name])}),
-    )
+    return is_present, is_present & np.isnan(read_numbers(cells))
+
+
+def _mostly_numbers(table: pa.Table, names: set[str]) -> set[str]:
+    """Columns of many values of which most are numbers."""
+    found = set()
+    for name in names & set(table.column_names):
+        cells = flat(table[name])
+        if pa.types.is_string(cells.type) and len(pc.unique(cells)) >= _FEWEST_LEVELS:
+            is_present, is_word = _present_and_words(cells)
+            if is_word.sum() <= _MOSTLY * is_present.sum():
+                found.add(name)
+    return found
+
+
+def _units(sample: Sample, names: Collection[str]) -> list[dict[str, Any]]:
+    table = sample[1]
+    found = [(name, _unit(table[name])) for name in table.column_names if name in names]
+    return [{"name": name, "unit": unit} for name, unit in found if unit]
 
 
 def _unit(column: pa.ChunkedArray) -> str:
