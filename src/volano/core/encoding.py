@@ -149,7 +149,8 @@ def find_encoding(
         raise DataError(
             "{damaged} of {lines} lines are not UTF-8, and the encoding cannot be told",
             where=f"{where}:{census.first_damaged}",
-            fix="save the file as UTF-8, or name it where the source is named: encoding: cp1252",
+            fix="save the file as UTF-8, or say encoding: cp1252 at the source "
+            "(--set data.sources.0.encoding=cp1252)",
             damaged=census.num_damaged_lines,
             lines=census.num_lines,
         )
@@ -267,7 +268,8 @@ def _guess(sample: bytes, where: str) -> str:
         raise DataError(
             "the encoding cannot be told: it may be {name} or {other}",
             where=where,
-            fix="save the file as UTF-8, or name it where the source is named: encoding: {name}",
+            fix="save the file as UTF-8, or say encoding: {name} at the source "
+            "(--set data.sources.0.encoding={name})",
             name=name,
             other=other,
         )
