@@ -17,12 +17,11 @@ _FEWEST_OTHERS = 10  # different numbers
 
 
 class FarValue(NamedTuple):
-    """A number, its share of all, and the least and the greatest of the others."""
+    """A number, its share of all, and the least of the others."""
 
     value: float
     share: float
     low: float
-    high: float
 
     @property
     def text(self) -> str:
@@ -50,7 +49,7 @@ def find_far_value(number_N: NDArray[np.float64]) -> FarValue | None:
             found.append(
                 (
                     away,
-                    FarValue(float(values[place]), float(counts[place] / counts.sum()), low, high),
+                    FarValue(float(values[place]), float(counts[place] / counts.sum()), low),
                 )
             )
     return max(found)[1] if found else None

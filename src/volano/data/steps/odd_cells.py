@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["FAR", "MIXED", "MORE", "UNIT", "UNREAD", "note_odd_cells"]
 
 FAR = (
-    "{value} stands in {share:.1%} of the rows of {name!r}, far from all other numbers ({low} to "
-    "{high}): if it means that nothing is known, say so at the source: cells: {{missing: "
-    "{{{written}: ['{value}']}}}}"
+    "{value} stands in {share:.1%} of the rows of {name!r}, far from all other numbers: if it "
+    "means that nothing is known, say so at the source: cells: {{missing: {{{written}: ['{value}']}}}}"
 )
 UNREAD = (
     "{share:.1%} of the cells of {name!r} are no numbers, as in line {line} of {source}, and are "
@@ -51,6 +50,7 @@ _MEASURED = re.compile(r"[+-]?(\d[\d,]*(?:\.\d+)?)(?:\s+([A-Za-z°µ²³/.]{1,12
 _FEWEST_LEVELS = 12  # different numbers; fewer are levels that a model tells one by one
 _MOST_TOLD, _MOST_NAMED = 5, 20  # columns, one by one and by name
 _NEARLY_ALL = 0.95
+_FEWEST_PEOPLE = 5  # who have a number that is quoted
 _MOSTLY = 0.5  # share of words, from which on a column is one of words
 
 
@@ -83,26 +83,39 @@ def _of_kind(kinds: Mapping[str, ColumnKind], *wanted: Kind) -> set[str]:
 def _far_values(
     frame: Frame, sample: Sample, kinds: Mapping[str, ColumnKind], target: str
 ) -> list[dict[str, Any]]:
-    table = sample[1]
+    places, table = sample
     numbers = [(name, read_numbers(table[name])) for name in table.column_names
                if kinds[name].kind == "number"]  # fmt: skip
     if isinstance(frame.targets, NumberTargets):
-        labels = frame.numbers("_label")
-        numbers.append((target, frame.targets.values[labels[labels >= 0]]))
-    found = [(name, find_far_value(number_N)) for name, number_N in numbers]
+        labels = frame.numbers("_label")[places]
+        known = np.append(frame.targets.values, np.nan)  # -1, of no label, is the last
+        numbers.append((target, known[labels]))
+    people = frame["subject"].take(pa.array(places)).to_numpy(zero_copy_only=False)
+    found = [
+        (name, far)
+        for name, number_N in numbers
+        if (far := find_far_value(number_N)) and _is_of_several(people[number_N == far.value])
+    ]
     return [
         {
             "name": name,
             "written": written([name]),
             "value": far.text,
             "share": round(far.share, 4),
-            "low": f"{far.low:.6g}",
-            "high": f"{far.high:.6g}",
         }
         for name, far in found
         # Sales of nothing are sales: no row is to lose its target by our word.
-        if far is not None and (name != target or far.value != 0)
+        if name != target or far.value != 0
     ]
+
+
+def _is_of_several(people: NDArray[np.object_]) -> bool:
+    """Whether a cell is no single person's, since a report outlives its rows.
+
+    Rows of nobody who is named are of one each.
+    """
+    named = {person for person in people if person}
+    return len(named) + sum(not person for person in people) >= _FEWEST_PEOPLE
 
 
 def _words(frame: Frame, sample: Sample, names: Collection[str]) -> list[dict[str, Any]]:
