@@ -30,7 +30,8 @@ __all__ = ["FAR", "MIXED", "MORE", "UNIT", "UNREAD", "note_odd_cells"]
 
 FAR = (
     "{value} stands in {share:.1%} of the rows of {name!r}, far from all other numbers: if it "
-    "means that nothing is known, say so at the source: cells: {{missing: {{{written}: ['{value}']}}}}"
+    "means that nothing is known, say so at the source: cells: {{missing: {{{written}: "
+    "['{value}']}}}}"
 )
 UNREAD = (
     "{share:.1%} of the cells of {name!r} are no numbers, as in line {line} of {source}, and are "
