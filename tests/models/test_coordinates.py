@@ -9,7 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from volano.models.coordinates import NUM_AXES, find_places, share_of_columns, turned
+from volano.models.coordinates import (
+    find_places,
+    share_of_columns,
+    turned,
+    with_axes,
+)
 from volano.models.rows import ArrowRows
 from volano.models.table_features import TableFeaturiser
 from volano.models.trees import TreesEngine
@@ -66,7 +71,7 @@ def test_trees_that_see_a_place_turned_answer_alike_everywhere_and_their_reasons
     codes = made.codes(rows)
     found = find_places(made, codes)
     seen = turned(codes, found)
-    assert seen.shape == (400, 3 + NUM_AXES)
+    assert seen.shape == (400, 3 + 6)
     truth = np.where(lat - lon + 70 > 0, 5.0, -5.0) + rooms  # a border that slants
     options = {"objective": "regression", "verbose": -1, "num_threads": 1}
     booster = lightgbm.train(options, lightgbm.Dataset(seen, truth), 30)
@@ -85,6 +90,13 @@ def test_trees_that_see_a_place_turned_answer_alike_everywhere_and_their_reasons
 
 
 def test_what_an_axis_brings_is_shared_by_its_two_columns() -> None:
-    weights = np.array([1.0, 2.0, 4.0, *[0.5] * NUM_AXES])
+    weights = np.array([1.0, 2.0, 4.0, *[0.5] * 6])
     assert share_of_columns(weights, ((2, 0),)).tolist() == [2.5, 2.0, 5.5]
     assert share_of_columns(weights, ()).tolist() == weights.tolist()
+
+
+def test_what_leaves_out_a_coordinate_leaves_out_its_axes() -> None:
+    places = ((0, 1), (2, 3))
+    assert with_axes((), 4, places) == ()
+    assert with_axes((2,), 4, places) == (2, *range(10, 16))
+    assert with_axes((1, 3), 4, places) == (1, 3, *range(4, 16))

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 __all__ = [
-    "DataConfig",
     "CellsConfig",
+    "DataConfig",
     "FetchConfig",
     "FieldsConfig",
     "PrepareConfig",

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from volano.tasks.numbers import number_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FarValue", "find_far_value"]
+__all__ = ["FarValue", "find_far_value", "is_again"]
 
 _FEWEST = 5  # rows with it,
 _SHARE = 0.005  # and of all that hold a number
@@ -26,7 +28,7 @@ class FarValue(NamedTuple):
     @property
     def text(self) -> str:
         """The number to its last digit, as a project file names it."""
-        return repr(self.value).removesuffix(".0")
+        return number_text(self.value)
 
 
 def find_far_value(number_N: NDArray[np.float64]) -> FarValue | None:
@@ -46,10 +48,12 @@ def find_far_value(number_N: NDArray[np.float64]) -> FarValue | None:
         low, high = float(others[0]), float(others[-1])
         away = max(low - values[place], values[place] - high)
         if counts[place] >= fewest and away > high - low:
-            found.append(
-                (
-                    away,
-                    FarValue(float(values[place]), float(counts[place] / counts.sum()), low),
-                )
-            )
+            share = float(counts[place] / counts.sum())
+            found.append((away, FarValue(float(values[place]), share, low)))
     return max(found)[1] if found else None
+
+
+def is_again(number_N: NDArray[np.float64], value: float) -> bool:
+    """Whether a number comes again and again among many others: few may be labels, or levels."""
+    others = np.unique(number_N[np.isfinite(number_N) & (number_N != value)])
+    return bool((number_N == value).mean() > _SHARE) and len(others) > _FEWEST_OTHERS

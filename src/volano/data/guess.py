@@ -14,10 +14,10 @@ from volano.core.errors import DataError
 from volano.data.choices import LIKELY, SURE, UNSURE, Choice, Guess
 from volano.data.columns import require_column
 from volano.data.config import FieldsConfig, SourceConfig
-from volano.data.far_values import find_far_value
+from volano.data.far_values import find_far_value, is_again
 from volano.data.guess_table import TABLES, guess_table, guess_task
 from volano.data.profiles import NAMES, Column, split_separator
-from volano.data.sources import READERS, join, read_source
+from volano.data.sources import DELIMITED, READERS, join, read_source
 from volano.data.sources.absent import without_said
 from volano.data.sources.batch import stat_source
 from volano.data.sources.decimals import (
@@ -42,8 +42,6 @@ _LONGEST_NAME = 40  # characters of a header cell
 _MOST_LABELS = 500
 _FEWEST_COUNTED = 4  # columns
 _ENOUGH = 100_000  # rows
-_AGAIN = 0.005  # share of the rows
-_MANY_NUMBERS = 10  # different ones: fewer may be labels, or levels such as -1, 0 and 1
 _UNKNOWN = (
     "unknown",
     "oos",
@@ -163,11 +161,7 @@ def _read(
 ) -> tuple[SourceConfig, Batch]:
     """The first rows, and how to read them; a headerless file gets numbered columns."""
     suffix = suffix_of(path)
-    if (
-        path.is_dir()
-        or suffix not in (".csv", ".tsv", ".txt", ".data", ".dat", ".test", "")
-        or not known.header
-    ):
+    if path.is_dir() or suffix not in DELIMITED or not known.header:
         return known, _first_rows(path, known, readers)
     plain = known.model_copy(update={"header": False})
     batch = _first_rows(path, plain, readers)
@@ -218,12 +212,10 @@ def _far_below(columns: Mapping[str, Column], batch: Batch) -> dict[str, tuple[s
     told: dict[str, tuple[str]] = {}
     for value, text in sorted(below.items()):
         for name, number_N in numbers.items():
-            others = number_N[np.isfinite(number_N) & (number_N != value)]
-            is_there = (number_N == value).mean() > _AGAIN and len(
-                np.unique(others)
-            ) > _MANY_NUMBERS
+            if name in told or not is_again(number_N, value):
+                continue
             is_far = name in far and far[name].value == value
-            if is_there and name not in told and (is_far or others.min() > value / 2):
+            if is_far or np.nanmin(number_N[number_N != value]) > value / 2:
                 told[name] = (text,)
     return told
 

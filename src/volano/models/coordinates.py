@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from volano.models.table_features import TableFeaturiser
 
-__all__ = ["NUM_AXES", "Place", "find_places", "share_of_columns", "turned"]
+__all__ = ["Place", "find_places", "num_turned", "share_of_columns", "turned", "with_axes"]
 
 Floats = NDArray[np.float64]
 Place = tuple[int, int]  # which codes are its latitude and its longitude
@@ -26,7 +26,7 @@ Place = tuple[int, int]  # which codes are its latitude and its longitude
 # Every 22.5 degrees but along the columns themselves; rounded, since cosines differ by machine.
 _ANGLES_A = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])
 _NORTH_A, _EAST_A = np.round(np.sin(_ANGLES_A), 12), np.round(np.cos(_ANGLES_A), 12)
-NUM_AXES = len(_ANGLES_A)
+_NUM_AXES = len(_ANGLES_A)
 _LATITUDE = re.compile(r"(?<![a-z])(latitude|lat)(?![a-z])|纬度|緯度")
 _LONGITUDE = re.compile(r"(?<![a-z])(longitude|long|lon|lng)(?![a-z])|经度|經度")
 _CASES = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -51,6 +51,11 @@ def find_places(featuriser: TableFeaturiser, codes_NF: Floats) -> tuple[Place, .
     return tuple(pair for pair in pairs if _is_on_earth(codes_NF, pair))
 
 
+def num_turned(num_codes: int, places: Sequence[Place]) -> int:
+    """How many ``turned`` codes there are of so many."""
+    return num_codes + _NUM_AXES * len(places)
+
+
 def turned(codes_NF: Floats, places: Sequence[Place]) -> Floats:
     """The codes, then each place along every axis: shape (N, F + A for each place).
 
@@ -70,12 +75,24 @@ def share_of_columns(weight_F: Floats, places: Sequence[Place]) -> Floats:
 
     Two that only work together share alike what they bring, as Shapley values do.
     """
-    num_codes = len(weight_F) - NUM_AXES * len(places)
+    num_codes = len(weight_F) - num_turned(0, places)
     total_F = weight_F[:num_codes].copy()
     for number, place in enumerate(places):
-        first = num_codes + NUM_AXES * number
-        total_F[list(place)] += weight_F[first : first + NUM_AXES].sum() / 2
+        total_F[list(place)] += weight_F[_axes(num_codes, number)].sum() / 2
     return total_F
+
+
+def with_axes(codes: Sequence[int], num_codes: int, places: Sequence[Place]) -> tuple[int, ...]:
+    """Some of so many codes, with the axes of the places of which either coordinate is one."""
+    axes = [
+        _axes(num_codes, number) for number, place in enumerate(places) if set(place) & set(codes)
+    ]
+    return (*codes, *(axis for found in axes for axis in range(found.start, found.stop)))
+
+
+def _axes(num_codes: int, number: int) -> slice:
+    """Where the axes of a place stand among the ``turned`` codes."""
+    return slice(num_codes + _NUM_AXES * number, num_codes + _NUM_AXES * (number + 1))
 
 
 def _is_on_earth(codes_NF: Floats, place: Place) -> bool:

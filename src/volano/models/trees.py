@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from volano.compute.machine import usable_cores
-from volano.models.coordinates import NUM_AXES, Place, share_of_columns, turned
+from volano.models.coordinates import Place, num_turned, share_of_columns, turned
 from volano.models.single_row import SingleRow, raw_values
 from volano.models.table_features import TableFeaturiser, blocks
 from volano.models.table_reasons import fold, lead
@@ -75,7 +75,7 @@ class TreesEngine:
         if any(not 0 <= code < num_codes for place in self.places for code in place):
             raise ValueError(f"a place of {self.places} is none of {num_codes} codes")
         for booster in self.boosters:
-            if booster.num_feature() != num_codes + NUM_AXES * len(self.places):
+            if booster.num_feature() != num_turned(num_codes, self.places):
                 raise ValueError(f"trees of {booster.num_feature()} features fit no columns")
         if len({(_objective(b), b.num_model_per_iteration()) for b in self.boosters}) != 1:
             raise ValueError("boosters of one model answer different questions")

@@ -54,9 +54,8 @@ def list_(
         # Models of numbers have no labels; where no row has any, the column says nothing.
         shown = [name for name in rows[0] if name != "labels" or any(row[name] for row in rows)]
         print_table(shown, ([row[name] for name in shown] for row in rows))
-        is_shown = noun.value != "releases"
-        one = noun.value.removesuffix("s")
-        next_command(f"volano show {one}:latest" if is_shown else "volano status")
+        shows = f"volano show {noun.value.removesuffix('s')}:latest"
+        next_command("volano status" if noun.value == "releases" else shows)
     else:
         print_lines([f"no {noun.value} yet"])
         next_command("volano turn")

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
     from volano.data.config import SourceConfig
 
-__all__ = ["READERS", "Batch", "BrokenRow", "Reader", "join", "read_source", "read_whole"]
+__all__ = [
+    "DELIMITED",
+    "READERS",
+    "Batch",
+    "BrokenRow",
+    "Reader",
+    "join",
+    "read_source",
+    "read_whole",
+]
 
 READERS: Mapping[str, Reader] = {
     ".csv": read_delimited,
@@ -48,7 +57,8 @@ READERS: Mapping[str, Reader] = {
     ".xlsx": read_excel,
     ".zip": read_zip,
 }
-_TEXTS = ("", ".csv", ".tsv", ".txt", ".dat", ".data", ".test", ".jsonl", ".ndjson")
+DELIMITED = tuple(suffix for suffix, reader in READERS.items() if reader is read_delimited)
+_TEXTS = (*DELIMITED, ".jsonl", ".ndjson")
 _FIRST_BYTES = {
     b"PAR1": "a Parquet file",
     b"PK\x03\x04": "a workbook or a zip file",

@@ -42,9 +42,10 @@ def _without(column: pa.ChunkedArray, missing: Sequence[str]) -> pa.ChunkedArray
     numbers = {number for spelt in missing if isfinite(number := read_number(spelt))}
 
     def is_said(cell: object) -> bool:
-        if isinstance(cell, str) and (len(cell) > _LONGEST or cell.strip() in texts):
-            return cell.strip() in texts
-        return read_number(cell) in numbers
+        if isinstance(cell, str) and cell.strip() in texts:
+            return True
+        is_long = isinstance(cell, str) and len(cell) > _LONGEST
+        return not is_long and read_number(cell) in numbers
 
     said = [cell for cell in pc.unique(column).to_pylist() if is_said(cell)]
     if not said:

@@ -58,6 +58,17 @@ class Batch:
 Reader: TypeAlias = "Callable[[Path, SourceConfig], Iterator[Batch]]"
 
 
+def no_header(names: int, width: int, where: str) -> DataError:
+    """What to say of a first line that is not as wide as the rows: a title may stand there."""
+    return DataError(
+        "the first line has {names} cells, and nearly all lines after it have {width}",
+        where=where,
+        fix="take out what stands above the header, or header: false where there is none",
+        names=names,
+        width=width,
+    )
+
+
 def check_columns(names: Sequence[str], path: Path) -> None:
     """Refuse a header that names one column twice, since one of them would be lost.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from volano.core.encoding import find_encoding
 from volano.core.errors import DataError
-from volano.data.sources.batch import Batch, BrokenRow, check_columns, require_file
+from volano.data.sources.batch import Batch, BrokenRow, check_columns, no_header, require_file
 from volano.data.sources.dialect import WHITESPACE, Dialect, aligned, find_delimiter, quotes_quote
 from volano.data.sources.even_rows import read_even_rows
 from volano.data.sources.files import Window, cut_row, read_pieces, read_windows, suffix_of
@@ -174,13 +174,7 @@ def _as_wide(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -
         return [*header, ""] if is_ended else ["", *header]
     if width == len(header) - 1 and not header[-1].strip():
         return header[:-1]
-    raise DataError(
-        "the first line has {names} cells, and nearly all lines after it have {width}",
-        where=where,
-        fix="take out what stands above the header, or header: false where there is none",
-        names=len(header),
-        width=width,
-    )
+    raise no_header(len(header), width, where)
 
 
 def _numbered(width: int) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError, MissingExtraError
-from volano.data.sources.batch import Batch, check_columns, require_file
+from volano.data.sources.batch import Batch, check_columns, no_header, require_file
 from volano.data.sources.jsonl import typed_column
 
 if TYPE_CHECKING:
@@ -75,13 +75,7 @@ def _refuse_title(first: tuple[int, list[Any]], rows: list[list[Any]], path: Pat
     line, header = first
     width = sorted(sum(cell != "" for cell in row) for row in rows)[len(rows) // 2] if rows else 0
     if sum(cell != "" for cell in header) == 1 and width > 2:
-        raise DataError(
-            "the first line has {names} cells, and nearly all lines after it have {width}",
-            where=f"{path}:{line}",
-            fix="take out what stands above the header, or header: false where there is none",
-            names=1,
-            width=width,
-        )
+        raise no_header(1, width, f"{path}:{line}")
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[int, list[Any]]]:

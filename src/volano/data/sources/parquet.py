@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from volano.core.errors import DataError
 from volano.data.sources.batch import Batch, check_columns, require_file
@@ -60,19 +60,20 @@ def _telling(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _plain(column: object) -> object:
+def _plain(column: Any) -> Any:
     """Values that a request in JSON could carry too."""
     import pyarrow as pa
     from pyarrow import types
 
-    kind = column.type  # type: ignore[attr-defined]
+    kind = column.type
     if types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())  # type: ignore[attr-defined]
+        return _plain(column.dictionary_decode())
     if types.is_temporal(kind) or types.is_decimal(kind):
-        return column.cast(pa.string())  # type: ignore[attr-defined]
+        return column.cast(pa.string())
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind):
-        cells = column.to_pylist()  # type: ignore[attr-defined]
-        return pa.array([None if cell is None else b64encode(cell).decode() for cell in cells])
+        cells = column.to_pylist()
+        told = [None if cell is None else b64encode(cell).decode() for cell in cells]
+        return pa.array(told, pa.string())
     if types.is_large_string(kind) or types.is_string_view(kind):
-        return column.cast(pa.string())  # type: ignore[attr-defined]
+        return column.cast(pa.string())
     return column

@@ -59,11 +59,11 @@ def note_odd_cells(sample: Sample, kinds: Mapping[str, ColumnKind], fields: Fiel
     """Add a finding for each column that these rows show to be odd; for the target too."""
 
     def note(frame: Frame) -> Frame:
-        mixed = _mostly_numbers(sample[1], _of_kind(kinds, "category") - fields.kinds.keys())
+        guessed = _of_kind(kinds, "category") - fields.kinds.keys()
         for text, found in (
             (FAR, _far_values(frame, sample, kinds, fields.target)),
             (UNREAD, _words(frame, sample, _of_kind(kinds, "number"))),
-            (MIXED, _words(frame, sample, mixed)),
+            (MIXED, _words(frame, sample, guessed, most=_MOSTLY, fewest=_FEWEST_LEVELS)),
             (UNIT, _units(sample, _of_kind(kinds, "category", "text"))),
         ):
             for values in found[:_MOST_TOLD]:
@@ -119,42 +119,37 @@ def _is_of_several(people: NDArray[np.object_]) -> bool:
     return len(named) + sum(not person for person in people) >= _FEWEST_PEOPLE
 
 
-def _words(frame: Frame, sample: Sample, names: Collection[str]) -> list[dict[str, Any]]:
-    """Columns of numbers with some words among them, and where the first word stands."""
+def _words(
+    frame: Frame,
+    sample: Sample,
+    names: Collection[str],
+    *,
+    most: float = 1.0,
+    fewest: int = 1,
+) -> list[dict[str, Any]]:
+    """Columns of numbers with some words among them, and where the first word stands.
+
+    At ``most`` such a share of the cells may be words, and ``fewest`` different cells there are.
+    """
     places, table = sample
     found = []
     for name in table.column_names:
         cells = flat(table[name])
         if name not in names or not pa.types.is_string(cells.type):
             continue
-        is_present, is_word = _present_and_words(cells)
-        if not is_word.any():
+        is_present = read_each(cells, lambda cell: not is_missing(cell)) > 0
+        is_word = is_present & np.isnan(read_numbers(cells))
+        share = float(is_word.sum() / max(is_present.sum(), 1))
+        if not 0 < share <= most or len(pc.unique(cells)) < fewest:
             continue
         place = places[int(np.flatnonzero(is_word)[0])]
         found.append({
             "name": name,
             "written": written([name]),
-            "share": round(float(is_word.sum() / is_present.sum()), 4),
+            "share": round(share, 4),
             "line": frame["line"][place].as_py(),
             "source": frame["source"][place].as_py(),
         })  # fmt: skip
-    return found
-
-
-def _present_and_words(cells: pa.Array) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    is_present = read_each(cells, lambda cell: not is_missing(cell)) > 0
-    return is_present, is_present & np.isnan(read_numbers(cells))
-
-
-def _mostly_numbers(table: pa.Table, names: set[str]) -> set[str]:
-    """Columns of many values of which most are numbers."""
-    found = set()
-    for name in names & set(table.column_names):
-        cells = flat(table[name])
-        if pa.types.is_string(cells.type) and len(pc.unique(cells)) >= _FEWEST_LEVELS:
-            is_present, is_word = _present_and_words(cells)
-            if is_word.sum() <= _MOSTLY * is_present.sum():
-                found.add(name)
     return found
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from volano.compute.machine import usable_cores
 from volano.core.seeds import derive_seed
 from volano.models.calibration import log_softmax
-from volano.models.coordinates import NUM_AXES, find_places, turned
+from volano.models.coordinates import find_places, num_turned, turned, with_axes
 from volano.models.trees import TreesEngine
 from volano.train.tables.lesson import fill_absent, shrink
 
@@ -174,7 +174,7 @@ class Boosting:
             learnt_N[kept] = lesson.rows.weight_N[kept] * factor
         places = find_places(lesson.featuriser, lesson.codes_NF)
         num_rows = int(np.count_nonzero(learnt_N))
-        num_codes = lesson.codes_NF.shape[1] + NUM_AXES * len(places)
+        num_codes = num_turned(lesson.codes_NF.shape[1], places)
         work = _work_of_tree(_USUAL_LEAVES, num_rows, num_codes) * trees * (lesson.num_folds + 1)
         most = min(config.rounds, max(_FEWEST_ROUNDS, int(_MOST_WORK / work)))
         slow = min(max(_RATE_ROUNDS / most, _SLOWEST), _FASTEST)
@@ -195,7 +195,7 @@ class Boosting:
     @property
     def num_codes(self) -> int:
         """How many numbers the trees see of each row."""
-        return len(self.lesson.featuriser.names) + NUM_AXES * len(self.places)
+        return num_turned(len(self.lesson.featuriser.names), self.places)
 
     def work(self, shape: Shape, rounds: int) -> float:
         """What one fit costs: a core does some 300 million of it in a second."""
@@ -331,26 +331,16 @@ class Boosting:
             params={**_FIXED, "num_threads": _threads(len(places))},
         ).construct()
 
-    def _with_axes(self, without: tuple[int, ...]) -> tuple[int, ...]:
-        """With the axes of places of which one coordinate is left out."""
-        first = len(self.lesson.featuriser.names)
-        axes = [
-            first + NUM_AXES * number + axis
-            for number, place in enumerate(self.places)
-            if set(place) & set(without)
-            for axis in range(NUM_AXES)
-        ]
-        return (*without, *axes)
-
     def _params(
         self, shape: Shape, repeat: int, num_boosters: int, pace: float = 1.0
     ) -> dict[str, Any]:
         # LightGBM counts seeds in 31 bits.
         seed = derive_seed(self.seed, "trees", repeat) >> 1
+        without = with_axes(shape.without, len(self.lesson.featuriser.names), self.places)
         return {
             **_FIXED,
             **self.objective,
-            **replace(shape, without=self._with_axes(shape.without)).params(self.num_codes),
+            **replace(shape, without=without).params(self.num_codes),
             "num_threads": max(1, _threads(self.num_rows) // num_boosters),
             "learning_rate": min(1.0, self.rate * pace),
             "seed": seed,
